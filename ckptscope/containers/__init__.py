@@ -1,0 +1,11 @@
+"""Source → members, storages, graph: every kind of packing, recognised by its bytes.
+
+`sniff` tells what the first bytes are; one module a format reads it; `reading` follows wrappers to
+the checkpoints inside and hands each out as a `Contents`.
+"""
+
+from ckptscope.containers.contents import Contents
+
+from ckptscope.containers.reading import Outcome, Unread, read_file, read_folder
+
+__all__ = ["Contents", "Outcome", "Unread", "read_file", "read_folder"]

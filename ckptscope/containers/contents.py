@@ -1,0 +1,116 @@
+"""What a reader of a container hands on.
+
+Enters: nothing. Leaves: `Contents`, one checkpoint laid open: its pickle graphs or its table of
+tensors, its storages, and what was noticed.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.facts.findings import Code, Finding, Severity, Where
+from ckptscope.facts.pickled import BytesRef, Instance, PickleGraph
+from ckptscope.facts.tensors import StorageUse, TensorInfo
+from ckptscope.sources import ByteSource
+
+
+class ExternalTensor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A tensor that a pickle names by id and another member describes (legacy tar)."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+    storage: str
+
+
+class StorageReader(Protocol):
+    """Opens the elements of one storage as a source, inflated if need be."""
+
+    def __call__(self, storage: Storage) -> ByteSource:
+        """Return a source of exactly `storage.size_bytes` bytes."""
+
+
+class Contents(msgspec.Struct, kw_only=True, eq=False):
+    """One checkpoint, laid open.
+
+    Attributes:
+        source: The checkpoint's own bytes.
+        containers: Chain from the file to it, outermost first.
+        location: Member names through the wrappers.
+        graph: The object's pickle; None for safetensors.
+        further_graphs: Other pickles of the same archive, for their imports.
+        tensors: The table of tensors where no pickle names them (safetensors).
+        external_tensors: By persistent id (legacy tar).
+        storages: By key, as far as the container lists them.
+        storage_uses: Declared storages that stand outside the pickle (legacy tar).
+        byteorder: little or big.
+        pickle_bytes: What the pickles and headers take up in the file.
+        format_facts: What the container says of itself.
+        metadata: Free text of a safetensors header.
+        unclaimed_members: Members that belong to nothing that was understood.
+        findings: What was noticed.
+        read_storage: Opens a storage's elements.
+        open_pickle: Opens the source in which the graph's offsets count, where that is a member;
+            None where it is `source` itself.
+        load_nested: Reads a checkpoint out of a byte string of the pickle.
+        storages_complete: Whether `storages` lists everything, so that a key that is not there is
+            missing.
+    """
+
+    source: ByteSource
+    containers: tuple[ContainerKind, ...]
+    location: tuple[str, ...] = ()
+    graph: PickleGraph | None = None
+    further_graphs: tuple[PickleGraph, ...] = ()
+    tensors: tuple[TensorInfo, ...] = ()
+    external_tensors: Mapping[str, ExternalTensor] = {}
+    storages: dict[str, Storage] = {}
+    storage_uses: dict[str, StorageUse] = {}
+    byteorder: str = "little"
+    pickle_bytes: int = 0
+    format_facts: tuple[tuple[str, str], ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+    unclaimed_members: tuple[str, ...] = ()
+    findings: list[Finding] = []
+    read_storage: StorageReader
+    open_pickle: Callable[[], ByteSource] | None = None
+    load_nested: "Callable[[Instance, bytes | BytesRef], Contents] | None" = None
+    storages_complete: bool = True
+
+
+def finding(
+    code: Code,
+    message: str,
+    *,
+    severity: Severity = Severity.ERROR,
+    member: str | None = None,
+    offset_bytes: int | None = None,
+    evidence: tuple[str, ...] = (),
+    advice: str = "",
+) -> Finding:
+    """Make a finding about a container."""
+    return Finding(
+        code=code,
+        severity=severity,
+        message=message,
+        where=Where(member=member, offset_bytes=offset_bytes),
+        evidence=evidence,
+        help=advice,
+    )
+
+
+def oddity_findings(graph: PickleGraph) -> list[Finding]:
+    """Turn what the machine let pass into findings."""
+    return [
+        finding(
+            Code.PICKLE_EXTENSION if text.startswith("EXT") else Code.PICKLE_BUILD_ODD,
+            text,
+            severity=Severity.ERROR if text.startswith("EXT") else Severity.WARNING,
+            member=graph.member,
+            offset_bytes=offset,
+        )
+        for offset, text in graph.oddities
+    ]

@@ -1,0 +1,91 @@
+"""A folder of this machine as a table of members.
+
+Enters: a path. Leaves: its files by relative path. Links are noted and not followed.
+"""
+
+import os
+from pathlib import Path
+
+from ckptscope.containers.contents import finding
+from ckptscope.containers.members import Entry
+from ckptscope.errors import ArtifactError, LimitError
+from ckptscope.facts.containers import ContainerKind
+from ckptscope.facts.findings import Code, Finding
+from ckptscope.facts.limits import Limits
+from ckptscope.sources import ByteSource, MemorySource, open_local
+
+
+class FolderMembers:
+    """Adapts a folder to `MemberTable`."""
+
+    kind = ContainerKind.DIRECTORY
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.source: ByteSource = MemorySource(b"")
+        self.entries: dict[str, Entry] = {}
+        self.findings: list[Finding] = []
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(entry.size_bytes for entry in self.entries.values())
+
+    def open(self, name: str) -> ByteSource:
+        """Return a file's contents."""
+        return open_local(self._path / name, name)
+
+    def head(self, name: str, length: int) -> bytes:
+        """Return the first bytes of a file."""
+        return self.open(name).peek(0, length)
+
+    def read_checked(self, name: str) -> ByteSource:
+        """Return a file's contents; a folder records no checksum."""
+        return self.open(name)
+
+    def believable(self, name: str) -> bool:
+        """Sizes of files are what the system says."""
+        return name in self.entries
+
+    def shadowed(self, name: str) -> list[ByteSource]:  # noqa: ARG002
+        """A folder holds no two files of one name."""
+        return []
+
+
+def read_folder_members(path: Path, limits: Limits) -> FolderMembers:
+    """List all files below a folder.
+
+    Raises:
+        ArtifactError: The folder may not be read.
+        LimitError: More files than allowed.
+    """
+    table = FolderMembers(path)
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        for item in _scan(path / below):
+            name = f"{below}{item.name}"
+            if item.is_symlink():
+                table.findings.append(
+                    finding(Code.MEMBER_LINK, "a link; links are not followed", member=name)
+                )
+            elif item.is_dir(follow_symlinks=False):
+                pending.append(f"{name}/")
+            elif item.is_file(follow_symlinks=False):
+                size = item.stat(follow_symlinks=False).st_size
+                table.entries[name] = Entry(size, size, None)
+            if len(table.entries) > limits.members:
+                raise LimitError(
+                    "members", allowed=limits.members, actual=len(table.entries), member=name
+                )
+    return table
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as items:
+            return sorted(items, key=lambda item: item.name)
+    except OSError as error:
+        raise ArtifactError(
+            f"the folder cannot be read: {error.strerror}", member=folder.name
+        ) from error

@@ -1,0 +1,174 @@
+"""The legacy stream of torch 0.1.10 to 1.5: five pickles, then raw storages.
+
+Enters: a source that starts with the pickled magic number. Leaves: `Contents`. Of the storages only
+their 8-byte counts are read.
+
+Source: `torch/serialization.py`, `_legacy_save` and `_legacy_load`.
+"""
+
+from ckptscope.containers.contents import Contents, finding, oddity_findings
+from ckptscope.containers.persistent import storage_uses
+from ckptscope.errors import ContainerFormatError
+from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.facts.dtypes import storage_bytes
+from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import PickleGraph
+from ckptscope.facts.tensors import StorageUse
+from ckptscope.pickles import trace_pickle
+from ckptscope.sources import ByteSource, Window
+
+#: Torch's `MAGIC_NUMBER`.
+MAGIC = 0x1950A86A20F9469CFC6C
+#: LONG1 of ten bytes, the number, STOP: what every binary protocol writes behind its PROTO.
+_MAGIC_BINARY = b"\x8a\x0a" + MAGIC.to_bytes(10, "little") + b"."
+_MAGIC_TEXT = b"L%dL\n." % MAGIC
+#: Torch's `PROTOCOL_VERSION` of the stream.
+_PROTOCOL_VERSION = 1001
+_COUNT_BYTES = 8
+
+
+def is_legacy_stream(head: bytes) -> bool:
+    """Whether the first bytes are the magic number's pickle."""
+    return head.startswith(_MAGIC_TEXT) or (
+        head[:1] == b"\x80" and head[2:].startswith(_MAGIC_BINARY)
+    )
+
+
+def read_legacy_stream(
+    source: ByteSource, limits: Limits, *, containers: tuple[ContainerKind, ...]
+) -> Contents:
+    """Read the pickles and step over the storages.
+
+    Raises:
+        ArtifactError: One of the pickles is damaged.
+    """
+    position = 0
+    graphs: list[PickleGraph] = []
+    for _ in range(5):
+        graph = trace_pickle(source, limits=limits, offset_bytes=position, member=source.name)
+        graphs.append(graph)
+        position += graph.size_bytes
+    _, version, system, main, keys = graphs
+    if version.root != _PROTOCOL_VERSION:
+        raise ContainerFormatError(
+            f"expected stream protocol {_PROTOCOL_VERSION}, found {version.root!r:.40}",
+            member=source.name,
+        )
+    findings = oddity_findings(main)
+    uses = storage_uses(main.persistent)
+    names = _key_list(keys.root, source)
+    _compare_keys(names, uses, findings)
+    storages, end = _walk_storages(source, position, names, uses, findings)
+    if end is not None and end < source.size:
+        findings.append(
+            finding(
+                Code.STREAM_TRAILING,
+                f"{source.size - end:,} bytes follow the last storage",
+                severity=Severity.WARNING,
+                offset_bytes=end,
+                advice="torch.load does not read them; another saved object may follow",
+            )
+        )
+    return Contents(
+        source=source,
+        containers=containers,
+        graph=main,
+        further_graphs=(*graphs[:3], keys),
+        storages=storages,
+        pickle_bytes=position,
+        format_facts=(("stream protocol", str(version.root)), *_system_facts(system)),
+        findings=findings,
+        read_storage=_StreamStorages(source),
+    )
+
+
+def _key_list(root: object, source: ByteSource) -> list[str]:
+    if not isinstance(root, list) or not all(isinstance(key, str) for key in root):
+        raise ContainerFormatError(
+            "expected a list of storage keys after the object", member=source.name
+        )
+    return [str(key) for key in root]
+
+
+def _compare_keys(
+    names: list[str], uses: dict[str, StorageUse], findings: list[Finding]
+) -> None:
+    listed = set(names)
+    unknown = [name for name in names if name not in uses]
+    missing = [key for key in uses if key not in listed]
+    for what, keys in (("not named by the object", unknown), ("not in the list of keys", missing)):
+        if keys:
+            shown = ", ".join(repr(key[:40]) for key in keys[:3])
+            findings.append(
+                finding(
+                    Code.STREAM_KEYS_DIFFER,
+                    f"{len(keys):,} storages are {what}, the first: {shown}",
+                )
+            )
+
+
+def _walk_storages(
+    source: ByteSource,
+    position: int,
+    names: list[str],
+    uses: dict[str, StorageUse],
+    findings: list[Finding],
+) -> tuple[dict[str, Storage], int | None]:
+    """Return the storages and where the last one ends; None if that cannot be told."""
+    storages: dict[str, Storage] = {}
+    for index, key in enumerate(names):
+        use = uses.get(key)
+        if use is None:
+            return storages, None
+        head = source.peek(position, _COUNT_BYTES)
+        count = int.from_bytes(head, "little", signed=True)
+        size = storage_bytes(count, use.dtype)
+        start = position + _COUNT_BYTES
+        if len(head) < _COUNT_BYTES or size is None or count < 0 or start + size > source.size:
+            wanted = _expected_size(position, names[index:], uses)
+            findings.append(
+                finding(
+                    Code.ARCHIVE_TRUNCATED,
+                    f"expected storage {key[:40]!r} of {use.elements:,} elements, found "
+                    f"{max(source.size - start, 0):,} bytes"
+                    + (f" for a count of {count:,}" if count != use.elements else ""),
+                    offset_bytes=position,
+                    evidence=(f"expected file size {wanted:,}, found {source.size:,}",),
+                    advice="the download is incomplete: get the file again",
+                )
+            )
+            return storages, None
+        storages[key] = Storage(
+            key=key, size_bytes=size, stored_bytes=size, member=source.name, offset_bytes=start
+        )
+        position = start + size
+    return storages, position
+
+
+def _expected_size(position: int, names: list[str], uses: dict[str, StorageUse]) -> int:
+    for key in names:
+        use = uses.get(key)
+        size = storage_bytes(use.elements, use.dtype) if use is not None else None
+        position += _COUNT_BYTES + (size or 0)
+    return position
+
+
+def _system_facts(graph: PickleGraph) -> tuple[tuple[str, str], ...]:
+    pairs = getattr(graph.root, "pairs", None) or []
+    return tuple(
+        (key, str(value))
+        for key, value in pairs
+        if isinstance(key, str) and isinstance(value, bool | int)
+    )
+
+
+class _StreamStorages:
+    """Opens storages that stand in the stream as they are."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+
+    def __call__(self, storage: Storage) -> ByteSource:
+        """Return the elements of a storage."""
+        return Window(self._source, storage.offset_bytes or 0, storage.size_bytes, storage.member)

@@ -1,0 +1,261 @@
+"""The real legacy tar of torch up to 0.1.9: members `sys_info`, `pickle`, `tensors`, `storages`.
+
+Enters: a tar's members. Leaves: `Contents`. Shapes come from `tensors` and `pickle` alone; of
+`storages` only the headers are read, to know where values stand, and damage there is a finding.
+
+Source: `torch/serialization.py`, `legacy_load` inside `_legacy_load`; FACTS on the variant without
+`tensors`, whose pickle holds `_rebuild_tensor_v2` and ('storage', ...) ids.
+"""
+
+import struct
+from functools import partial
+
+from ckptscope.containers.contents import Contents, ExternalTensor, finding, oddity_findings
+from ckptscope.containers.persistent import storage_uses
+from ckptscope.containers.tar_members import TarMembers
+from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
+from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.facts.dtypes import STORAGE_DTYPES, TENSOR_DTYPES, storage_bytes
+from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import GlobalRef, PickleGraph
+from ckptscope.facts.tensors import StorageUse
+from ckptscope.pickles import trace_pickle
+from ckptscope.sources import ByteSource, Window
+
+_REQUIRED = ("sys_info", "pickle", "storages")
+#: Bytes of the shortest entry: a pickle of three items and a count.
+_SHORTEST_ENTRY = 12
+
+
+def is_legacy_tar(members: TarMembers) -> bool:
+    """Whether a tar holds what torch 0.1.x wrote, whatever the tar is called."""
+    return all(name in members.entries for name in _REQUIRED)
+
+
+def read_legacy_tar(
+    members: TarMembers, limits: Limits, *, containers: tuple[ContainerKind, ...]
+) -> Contents:
+    """Read the object, the tensors' descriptions and the storages' headers.
+
+    Raises:
+        ArtifactError: `pickle` or `tensors` are damaged.
+    """
+    findings: list[Finding] = []
+    contents = members.open("pickle")
+    graph = trace_pickle(contents, limits=limits, size_bytes=contents.size, member="pickle")
+    findings += oddity_findings(graph)
+    further: list[PickleGraph] = []
+    tensors: dict[str, ExternalTensor] = {}
+    if "tensors" in members.entries:
+        tensors = _Tensors(members.open("tensors"), limits, further).read()
+    reader = _Storages(members.open("storages"), limits, further)
+    try:
+        reader.read(storage_uses(graph.persistent))
+    except ArtifactError as error:
+        findings.append(
+            finding(
+                Code.ARCHIVE_TRUNCATED,
+                f"the storages cannot be walked: {error.message}",
+                member="storages",
+                offset_bytes=error.offset_bytes,
+            )
+        )
+    system = _trace_system(members, limits, further, findings)
+    used = set(_REQUIRED) | {"tensors"}
+    return Contents(
+        source=members.source,
+        containers=containers,
+        graph=graph,
+        further_graphs=tuple(further),
+        external_tensors=tensors,
+        storages=reader.storages,
+        storage_uses=reader.uses,
+        pickle_bytes=sum(members.entries[n].size_bytes for n in used if n in members.entries)
+        - sum(storage.size_bytes for storage in reader.storages.values()),
+        format_facts=system,
+        unclaimed_members=tuple(name for name in members.entries if name not in used),
+        findings=findings,
+        read_storage=reader.open,
+        open_pickle=partial(members.open, "pickle"),
+        storages_complete=reader.complete,
+    )
+
+
+def _trace_system(
+    members: TarMembers, limits: Limits, further: list[PickleGraph], findings: list[Finding]
+) -> tuple[tuple[str, str], ...]:
+    source = members.open("sys_info")
+    try:
+        graph = trace_pickle(source, limits=limits, size_bytes=source.size, member="sys_info")
+    except ArtifactError as error:
+        findings.append(
+            finding(
+                Code.PICKLE_SECOND_UNREADABLE,
+                f"cannot be read: {error.message}",
+                severity=Severity.WARNING,
+                member="sys_info",
+            )
+        )
+        return ()
+    further.append(graph)
+    pairs = getattr(graph.root, "pairs", None) or []
+    return tuple(
+        (key, str(value))
+        for key, value in pairs
+        if isinstance(key, str) and isinstance(value, bool | int)
+    )
+
+
+class _Records:
+    """Steps through a member of pickles and raw fields."""
+
+    def __init__(self, source: ByteSource, limits: Limits, graphs: list[PickleGraph]) -> None:
+        self._source = source
+        self._limits = limits
+        self._graphs = graphs
+        self._position = 0
+
+    def _pickle(self) -> object:
+        graph = trace_pickle(
+            self._source,
+            limits=self._limits,
+            offset_bytes=self._position,
+            member=self._source.name,
+        )
+        if graph.imports:
+            self._graphs.append(graph)
+        self._position += graph.size_bytes
+        return graph.root
+
+    def _count(self, shortest: int) -> int:
+        """Read the pickled number of entries; a number that cannot fit is refused at once."""
+        start = self._position
+        count = self._pickle()
+        if type(count) is not int or count < 0:
+            raise self._wrong(f"expected a count, found {count!r:.40}", start)
+        left = self._source.size - self._position
+        if count * shortest > left:
+            raise self._wrong(f"expected {count:,} entries, found {left:,} bytes for them", start)
+        return count
+
+    def _fields(self, layout: str) -> tuple[int, ...]:
+        size = struct.calcsize(layout)
+        values = struct.unpack(layout, self._source.read(self._position, size))
+        self._position += size
+        return values
+
+    def _wrong(self, message: str, offset_bytes: int) -> ContainerFormatError:
+        return ContainerFormatError(message, member=self._source.name, offset_bytes=offset_bytes)
+
+
+class _Tensors(_Records):
+    """The member `tensors`: a count, then for each a pickled (key, storage key, class) and its
+    int32 ndim, 4 bytes of padding, int64 sizes, int64 strides, int64 offset.
+    """
+
+    def read(self) -> dict[str, ExternalTensor]:
+        """Return the descriptions by the tensors' persistent ids."""
+        return dict(self._one() for _ in range(self._count(_SHORTEST_ENTRY)))
+
+    def _one(self) -> tuple[str, ExternalTensor]:
+        start = self._position
+        entry = self._pickle()
+        if type(entry) is not tuple or len(entry) != 3:
+            raise self._wrong("expected (key, storage key, tensor class)", start)
+        key, storage, cls = entry
+        dtype = TENSOR_DTYPES.get(cls.name) if isinstance(cls, GlobalRef) else None
+        if dtype is None:
+            raise self._wrong(f"expected a tensor class of torch, found {cls!r:.60}", start)
+        (dims, _) = self._fields("<ii")
+        if dims < 0:
+            raise self._wrong(f"expected a number of dimensions, found {dims}", start)
+        if dims > self._limits.tensor_dims:
+            raise LimitError(
+                "tensor_dims",
+                allowed=self._limits.tensor_dims,
+                actual=dims,
+                member=self._source.name,
+                offset_bytes=start,
+            )
+        shape = self._fields(f"<{dims}q")
+        stride = self._fields(f"<{dims}q")
+        (offset,) = self._fields("<q")
+        return str(key), ExternalTensor(
+            dtype=dtype, shape=shape, stride=stride, offset=offset, storage=str(storage)
+        )
+
+
+class _Storages(_Records):
+    """The member `storages`: a count, for each a pickled (key, location, class), an int64 count and
+    the raw elements; then a pickled list of views (key, root key, offset, count).
+    """
+
+    def __init__(self, source: ByteSource, limits: Limits, graphs: list[PickleGraph]) -> None:
+        super().__init__(source, limits, graphs)
+        self.storages: dict[str, Storage] = {}
+        self.uses: dict[str, StorageUse] = {}
+        self.complete = False
+
+    def read(self, declared: dict[str, StorageUse]) -> None:
+        """Walk the headers; what was walked before an error stays."""
+        for _ in range(self._count(_SHORTEST_ENTRY)):
+            self._one(declared)
+        if self._position < self._source.size:
+            self._views(self._pickle())
+        self.complete = True
+
+    def _one(self, declared: dict[str, StorageUse]) -> None:
+        start = self._position
+        entry = self._pickle()
+        if type(entry) is not tuple or len(entry) != 3:
+            raise self._wrong("expected (key, location, storage class)", start)
+        key, location, cls = str(entry[0]), entry[1], entry[2]
+        dtype = STORAGE_DTYPES.get(cls.name) if isinstance(cls, GlobalRef) else None
+        if dtype is None and key in declared:
+            dtype = declared[key].dtype
+        (count,) = self._fields("<q")
+        size = storage_bytes(count, dtype) if dtype is not None else None
+        if size is None or count < 0:
+            raise self._wrong(f"expected a storage class of torch, found {cls!r:.60}", start)
+        if self._position + size > self._source.size:
+            raise self._wrong(
+                f"expected {size:,} bytes of elements, found "
+                f"{self._source.size - self._position:,}",
+                self._position,
+            )
+        self._add(key, dtype, count, self._position, size, location)
+        self._position += size
+
+    def _add(
+        self, key: str, dtype: str | None, count: int, start: int, size: int, location: object
+    ) -> None:
+        self.storages[key] = Storage(
+            key=key, size_bytes=size, stored_bytes=size, member="storages", offset_bytes=start
+        )
+        self.uses[key] = StorageUse(
+            key=key,
+            dtype=dtype,
+            elements=count,
+            device=location if isinstance(location, str) else None,
+        )
+
+    def _views(self, views: object) -> None:
+        if not isinstance(views, list):
+            raise self._wrong("expected a list of storage views", self._position)
+        for view in views:
+            if type(view) is not tuple or len(view) != 4:
+                raise self._wrong("expected (key, root key, offset, count)", self._position)
+            key, root_key, offset, count = view
+            root, use = self.storages.get(str(root_key)), self.uses.get(str(root_key))
+            if root is None or use is None or type(offset) is not int or type(count) is not int:
+                raise self._wrong(f"a view of storage {root_key!r:.40}, unknown", self._position)
+            item = storage_bytes(1, use.dtype) or 1
+            if offset < 0 or count < 0 or (offset + count) * item > root.size_bytes:
+                raise self._wrong(f"a view outside storage {root_key!r:.40}", self._position)
+            start = (root.offset_bytes or 0) + offset * item
+            self._add(str(key), use.dtype, count, start, count * item, use.device)
+
+    def open(self, storage: Storage) -> ByteSource:
+        """Return the elements of a storage."""
+        return Window(self._source, storage.offset_bytes or 0, storage.size_bytes, "storages")

@@ -1,0 +1,252 @@
+"""A tar archive as a table of members: ustar, pax and GNU long names.
+
+Enters: a source. Leaves: the members with their places, and links, special files and unsafe paths
+as findings. Our own reader, because a hostile archive can make the standard library's recurse or
+search without bounds.
+
+Source: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from ckptscope.containers.contents import finding
+from ckptscope.containers.members import Entry
+from ckptscope.containers.zip_archive import unsafe_path
+from ckptscope.errors import ContainerFormatError, LimitError
+from ckptscope.facts.containers import ContainerKind
+from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.limits import Limits
+from ckptscope.sources import ByteSource, Window
+
+_BLOCK = 512
+_REGULAR = b"\x00" b"07"
+_LINKS = b"12"
+_FOLDER = ord("5")
+_PAX, _PAX_GLOBAL = ord("x"), ord("g")
+_GNU_NAME, _GNU_LINK = ord("L"), ord("K")
+#: Longest name or pax record block that is taken up.
+_EXTENSION_BYTES = 1 << 20
+
+
+class TarMembers:
+    """Adapts a tar archive to `MemberTable`."""
+
+    kind = ContainerKind.TAR
+
+    def __init__(self, source: ByteSource) -> None:
+        self.source = source
+        self.size_bytes = source.size
+        self.entries: dict[str, Entry] = {}
+        self.findings: list[Finding] = []
+        self._shadowed: list[tuple[str, Entry]] = []
+
+    def add(self, name: str, entry: Entry) -> None:
+        """Take up a regular file; of two of one name the last counts, as when unpacking."""
+        if name in self.entries:
+            self._shadowed.append((name, self.entries[name]))
+            self.findings.append(
+                finding(
+                    Code.MEMBER_DUPLICATE,
+                    "two members of this name; readers disagree on which counts",
+                    member=name,
+                )
+            )
+        self.entries[name] = entry
+
+    def open(self, name: str) -> ByteSource:
+        """Return a member's contents."""
+        return self._window(name, self.entries[name])
+
+    def _window(self, name: str, entry: Entry) -> ByteSource:
+        return Window(self.source, entry.offset_bytes or 0, entry.size_bytes, name)
+
+    def head(self, name: str, length: int) -> bytes:
+        """Return the first bytes of a member's contents."""
+        return self.open(name).peek(0, length)
+
+    def read_checked(self, name: str) -> ByteSource:
+        """Return a member's contents; a tar records no checksum of them."""
+        return self.open(name)
+
+    def believable(self, name: str) -> bool:
+        """Sizes in a tar are checked when it is read."""
+        return name in self.entries
+
+    def shadowed(self, name: str) -> list[ByteSource]:
+        """Return the contents of earlier members of the same name."""
+        return [self._window(name, entry) for other, entry in self._shadowed if other == name]
+
+
+class _Header(msgspec.Struct):
+    name: str
+    size: int
+    kind: int
+    link: str
+    data_offset: int
+
+
+def is_tar(head: bytes) -> bool:
+    """Whether the first 512 bytes are a tar header: the checksum says so."""
+    return len(head) >= _BLOCK and _checksum_fits(head[:_BLOCK])
+
+
+def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
+    """Read all headers of a tar archive.
+
+    Raises:
+        ContainerFormatError: A header is damaged, or the archive breaks off.
+        LimitError: More members than allowed.
+    """
+    table = TarMembers(source)
+    for count, header in enumerate(_headers(source), start=1):
+        if count > limits.members:
+            raise LimitError("members", allowed=limits.members, actual=count, member=source.name)
+        if unsafe_path(header.name):
+            table.findings.append(
+                finding(
+                    Code.MEMBER_PATH_UNSAFE,
+                    "the member's path leaves the folder it would be unpacked into",
+                    member=header.name,
+                )
+            )
+        if header.kind in _REGULAR and not header.name.endswith("/"):
+            table.add(header.name, Entry(header.size, header.size, header.data_offset))
+        elif header.kind in _LINKS:
+            table.findings.append(
+                finding(
+                    Code.MEMBER_LINK,
+                    f"a link to {header.link!r}; links are not followed",
+                    member=header.name,
+                )
+            )
+        elif header.kind != _FOLDER:
+            table.findings.append(
+                finding(
+                    Code.NOT_READ,
+                    f"a member of type {chr(header.kind)!r}, which is no file",
+                    severity=Severity.WARNING,
+                    member=header.name,
+                )
+            )
+    return table
+
+
+def _headers(source: ByteSource) -> Iterator[_Header]:
+    position = 0
+    pending: dict[str, str] = {}
+    while position + _BLOCK <= source.size:
+        block = source.read(position, _BLOCK)
+        if not block.strip(b"\0"):
+            return
+        if not _checksum_fits(block):
+            raise ContainerFormatError(
+                "expected a tar header, found other bytes",
+                member=source.name,
+                offset_bytes=position,
+                advice="the archive is damaged: get it again",
+            )
+        header = _parse(block, position, pending, source)
+        end = header.data_offset + header.size
+        if end > source.size:
+            raise ContainerFormatError(
+                f"expected {header.size:,} bytes, found {source.size - header.data_offset:,} up "
+                "to the end of the file",
+                member=header.name,
+                offset_bytes=header.data_offset,
+                advice="the download is incomplete: get the file again",
+            )
+        position = -(-end // _BLOCK) * _BLOCK
+        if header.kind in (_PAX, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK):
+            pending |= _extension(source, header)
+            continue
+        pending = {}
+        yield header
+    if position == 0:
+        raise ContainerFormatError("expected a tar header, found too few bytes")
+
+
+def _parse(block: bytes, position: int, pending: dict[str, str], source: ByteSource) -> _Header:
+    kind = block[156]
+    name = _text(block[0:100])
+    prefix = _text(block[345:500])
+    if prefix and block[257:262] == b"ustar" and block[257:265] != b"ustar  \x00":
+        name = f"{prefix}/{name}"
+    size = _number(block[124:136], position, source)
+    if "size" in pending and pending["size"].isdecimal() and len(pending["size"]) < 20:
+        size = int(pending["size"])
+    return _Header(
+        name=pending.get("path", name),
+        # Links and folders have no contents, whatever their size field says.
+        size=0 if kind in _LINKS or kind == _FOLDER else size,
+        kind=kind,
+        link=pending.get("linkpath", _text(block[157:257])),
+        data_offset=position + _BLOCK,
+    )
+
+
+def _extension(source: ByteSource, header: _Header) -> dict[str, str]:
+    """Read a long name or pax records that speak of the next header."""
+    if header.size > _EXTENSION_BYTES:
+        raise ContainerFormatError(
+            f"expected an extended header of at most {_EXTENSION_BYTES:,} bytes, found "
+            f"{header.size:,}",
+            member=source.name,
+            offset_bytes=header.data_offset,
+        )
+    data = source.read(header.data_offset, header.size)
+    if header.kind == _GNU_NAME:
+        return {"path": _text(data)}
+    if header.kind == _GNU_LINK:
+        return {"linkpath": _text(data)}
+    if header.kind == _PAX_GLOBAL:
+        return {}
+    return _pax_records(data)
+
+
+def _pax_records(data: bytes) -> dict[str, str]:
+    """Parse `length key=value\\n` records; a damaged one ends the list."""
+    records: dict[str, str] = {}
+    position = 0
+    while position < len(data):
+        space = data.find(b" ", position, position + 20)
+        if space < 0 or not data[position:space].isdigit():
+            break
+        length = int(data[position:space])
+        key, separator, value = data[space + 1 : position + length - 1].partition(b"=")
+        if length <= 0 or not separator:
+            break
+        records[_text(key)] = _text(value)
+        position += length
+    return records
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
+
+
+def _number(field: bytes, position: int, source: ByteSource) -> int:
+    """Read an octal number, or GNU's base-256 form for large ones."""
+    if field[0] == 0x80:
+        return int.from_bytes(field[1:], "big")
+    digits = field.strip(b" \0")
+    try:
+        size = int(digits or b"0", 8)
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise ContainerFormatError(
+            f"expected an octal size, found {field!r}",
+            member=source.name,
+            offset_bytes=position + 124,
+        )
+    return size
+
+
+def _checksum_fits(block: bytes) -> bool:
+    digits = block[148:156].strip(b" \0")
+    if not digits or not digits.isdigit() or digits.strip(b"01234567"):
+        return False
+    total = sum(block) - sum(block[148:156]) + 8 * ord(" ")
+    return int(digits, 8) == total

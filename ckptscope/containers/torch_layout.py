@@ -1,0 +1,203 @@
+"""A root folder with `data.pkl` and `data/`: a torch zip, its unpacked folder, or one in a wrapper.
+
+Enters: a table of members and a root. Leaves: `Contents`. Reads the directory and the pickles,
+never a storage.
+
+Source: `torch/serialization.py` (`_save`, `_load`) and `caffe2/serialize/inline_container.cc`.
+"""
+
+from functools import partial
+
+from ckptscope.containers.contents import Contents, finding, oddity_findings
+from ckptscope.containers.members import MemberTable
+from ckptscope.errors import ArtifactError, ContainerFormatError
+from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import PickleGraph
+from ckptscope.pickles import trace_pickle
+from ckptscope.sources import ByteSource, Window
+
+PICKLE_NAME = "data.pkl"
+_STORAGE_FOLDER = "data/"
+#: Members that say something of the archive, and how much of them is worth showing.
+_FACT_MEMBERS = ("version", "byteorder", ".format_version", ".storage_alignment")
+_FACT_BYTES = 64
+_SILENT_MEMBERS = (".data/serialization_id",)
+
+
+def find_roots(names: list[str]) -> list[str]:
+    """Return every folder that holds a `data.pkl`, as a prefix: `archive/`, or empty."""
+    return [
+        name.removesuffix(PICKLE_NAME)
+        for name in names
+        if name == PICKLE_NAME or name.endswith("/" + PICKLE_NAME)
+    ]
+
+
+def is_headless(names: list[str]) -> bool:
+    """Whether storages stand there as in a torch zip, but nothing names them."""
+    return any(
+        name.rpartition("/")[2].isdecimal() and name.rpartition("/")[0].endswith("data")
+        for name in names
+    )
+
+
+def read_torch_layout(
+    members: MemberTable, root: str, limits: Limits, *, containers: tuple[ContainerKind, ...]
+) -> Contents:
+    """Read the checkpoint below `root`.
+
+    Args:
+        members: The archive or folder.
+        root: Prefix of its members, as `find_roots` gives it.
+        limits: Bounds of the run.
+        containers: Chain up to and including this one.
+
+    Raises:
+        ArtifactError: `data.pkl` cannot be read, or breaks the rules of its format.
+    """
+    findings: list[Finding] = []
+    names = [name for name in members.entries if name.startswith(root)]
+    main = root + PICKLE_NAME
+    graph = _trace(members, main, limits)
+    findings += oddity_findings(graph)
+    findings += _behind_stop(members.entries[main].size_bytes, graph)
+    facts = _format_facts(members, root)
+    byteorder = _byteorder(dict(facts).get("byteorder"), root, findings)
+    storages: dict[str, Storage] = {}
+    further: list[PickleGraph] = []
+    unclaimed: list[str] = []
+    prefix = root + _STORAGE_FOLDER
+    code = [name for name in names if name.startswith(root + "code/")]
+    for name in names:
+        if name.startswith(prefix):
+            storages[name[len(prefix) :]] = _storage(members, name, prefix)
+        elif name.endswith(".pkl") and name != main:
+            _trace_further(members, name, limits, further, findings)
+        elif name != main and name[len(root) :] not in (*_FACT_MEMBERS, *_SILENT_MEMBERS):
+            unclaimed.append(name)
+    for source in members.shadowed(main):
+        further.append(trace_pickle(source, limits=limits, size_bytes=source.size, member=main))
+    for storage in storages.values():
+        if storage.compressed:
+            members.believable(storage.member or "")
+    return Contents(
+        source=members.source,
+        containers=_refined(containers, code, names, root),
+        graph=graph,
+        further_graphs=tuple(further),
+        storages=storages,
+        byteorder=byteorder,
+        pickle_bytes=sum(
+            members.entries[n].stored_bytes for n in names if n.endswith((".pkl", ".debug_pkl"))
+        ),
+        format_facts=(*facts, *([("code members", str(len(code)))] if code else [])),
+        unclaimed_members=tuple(unclaimed),
+        findings=findings,
+        read_storage=_StorageOpener(members),
+        open_pickle=partial(members.open, main),
+    )
+
+
+def _trace(members: MemberTable, name: str, limits: Limits) -> PickleGraph:
+    contents = members.read_checked(name)
+    return trace_pickle(contents, limits=limits, size_bytes=contents.size, member=name)
+
+
+def _trace_further(
+    members: MemberTable,
+    name: str,
+    limits: Limits,
+    graphs: list[PickleGraph],
+    findings: list[Finding],
+) -> None:
+    """Trace a pickle beside the main one; damage in it is a finding."""
+    try:
+        graphs.append(_trace(members, name, limits))
+    except ArtifactError as error:
+        findings.append(
+            finding(
+                Code.PICKLE_SECOND_UNREADABLE,
+                f"a further pickle cannot be read: {error}",
+                severity=Severity.WARNING,
+                member=name,
+            )
+        )
+
+
+def _behind_stop(size_bytes: int, graph: PickleGraph) -> list[Finding]:
+    behind = size_bytes - graph.size_bytes
+    if not behind:
+        return []
+    return [
+        finding(
+            Code.PICKLE_TRAILING,
+            f"{behind:,} bytes follow the end of the pickle; an unpickler never sees them",
+            member=graph.member,
+            offset_bytes=graph.size_bytes,
+        )
+    ]
+
+
+def _storage(members: MemberTable, name: str, prefix: str) -> Storage:
+    entry = members.entries[name]
+    return Storage(
+        key=name[len(prefix) :],
+        size_bytes=entry.size_bytes,
+        stored_bytes=entry.stored_bytes,
+        member=name,
+        offset_bytes=entry.offset_bytes,
+        compressed=entry.offset_bytes is None and members.kind is not ContainerKind.DIRECTORY,
+    )
+
+
+def _format_facts(members: MemberTable, root: str) -> tuple[tuple[str, str], ...]:
+    facts = []
+    for name in _FACT_MEMBERS:
+        if root + name in members.entries:
+            text = members.head(root + name, _FACT_BYTES).decode("utf-8", "replace").strip()
+            facts.append((name, text))
+    return tuple(facts)
+
+
+def _byteorder(recorded: str | None, root: str, findings: list[Finding]) -> str:
+    if recorded is None or recorded in ("little", "big"):
+        return recorded or "little"
+    findings.append(
+        finding(
+            Code.BYTEORDER_UNKNOWN,
+            f"expected byteorder little or big, found {recorded!r}; little is assumed",
+            member=f"{root}byteorder",
+        )
+    )
+    return "little"
+
+
+def _refined(
+    containers: tuple[ContainerKind, ...], code: list[str], names: list[str], root: str
+) -> tuple[ContainerKind, ...]:
+    if code or f"{root}constants.pkl" in names:
+        return (*containers[:-1], ContainerKind.TORCHSCRIPT)
+    return containers
+
+
+class _StorageOpener:
+    """Opens storages that are members of an archive or folder."""
+
+    def __init__(self, members: MemberTable) -> None:
+        self._members = members
+
+    def __call__(self, storage: Storage) -> ByteSource:
+        """Return the elements of a storage.
+
+        Raises:
+            ContainerFormatError: The member is damaged or encrypted.
+        """
+        if storage.member is None:
+            raise ContainerFormatError(f"storage {storage.key!r} has no member")
+        if storage.offset_bytes is not None:
+            return Window(
+                self._members.source, storage.offset_bytes, storage.size_bytes, storage.member
+            )
+        return self._members.open(storage.member)

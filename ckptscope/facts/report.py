@@ -1,0 +1,60 @@
+"""Everything that is said about the files of one run.
+
+Enters: manifests and errors. Leaves: `Report`, which every renderer in `reports` turns into text;
+nothing is judged there any more.
+"""
+
+import msgspec
+
+from ckptscope.facts.tensors import Manifest
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a file, or one checkpoint inside it, could not be read.
+
+    Attributes:
+        kind: Class of the error: UnknownContainerError, LimitError, ...
+        message: One line for the user: what, where, what to do.
+        member: Member of the archive that is meant, or None.
+        offset_bytes: Byte offset within it, or None.
+    """
+
+    kind: str
+    message: str
+    member: str | None = None
+    offset_bytes: int | None = None
+
+
+class FileReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One checkpoint, or one file that holds none.
+
+    A wrapper that holds several checkpoints gives several of these with the same `path`.
+
+    Attributes:
+        path: As the user named it, or as it was found in a folder.
+        manifest: What it holds; None if it could not be read.
+        failure: Why not; None if it could.
+    """
+
+    path: str
+    manifest: Manifest | None = None
+    failure: Failure | None = None
+
+
+class Skipped(msgspec.Struct, frozen=True, kw_only=True):
+    """A file met while walking a folder that is no checkpoint, and what it is."""
+
+    path: str
+    reason: str
+
+
+class InspectReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of `inspect`.
+
+    Attributes:
+        files: In the order of the request, and of the members of each wrapper.
+        skipped: What was met in folders and is no checkpoint.
+    """
+
+    files: tuple[FileReport, ...]
+    skipped: tuple[Skipped, ...] = ()

@@ -1,0 +1,514 @@
+"""One function for each opcode that the machine's loop does not handle itself.
+
+Enters: the machine's state, positioned behind the opcode's byte. Leaves: the state changed as the
+opcode says. `HANDLERS` maps the byte to the function; groups: numbers, text and bytes, containers,
+globals and calls, memo and stack, framing.
+"""
+
+import codecs
+import struct
+from collections.abc import Callable
+
+from msgspec import UNSET
+
+from ckptscope.errors import LimitError
+from ckptscope.facts.pickled import (
+    BytesRef,
+    DictNode,
+    GlobalRef,
+    Instance,
+    PersistentRef,
+    SetNode,
+)
+from ckptscope.pickles.opcodes import Op
+from ckptscope.pickles.state import MachineState
+
+Handler = Callable[[MachineState], None]
+
+#: Byte strings longer than this stay in the file.
+_KEPT_BYTES = 4096
+#: Highest protocol that exists (PEP 574).
+_HIGHEST_PROTOCOL = 5
+
+_UNHASHABLE = (list, DictNode, bytearray)
+_UINT4 = struct.Struct("<I")
+_UINT8 = struct.Struct("<Q")
+
+
+# Numbers
+
+
+def _int(state: MachineState) -> None:
+    line = state.line()
+    if line in (b"00", b"01"):
+        state.stack.append(line == b"01")
+        return
+    state.stack.append(_parse_int(state, line))
+
+
+def _long(state: MachineState) -> None:
+    state.stack.append(_parse_int(state, state.line().removesuffix(b"L")))
+
+
+def _parse_int(state: MachineState, line: bytes) -> int:
+    try:
+        return int(line, 0)
+    except ValueError as error:
+        raise state.fail(f"expected a number, found {line[:40]!r}") from error
+
+
+def _float(state: MachineState) -> None:
+    line = state.line()
+    try:
+        state.stack.append(float(line))
+    except ValueError as error:
+        raise state.fail(f"expected a number, found {line[:40]!r}") from error
+
+
+def _binfloat(state: MachineState) -> None:
+    state.stack.append(struct.unpack(">d", state.take(8))[0])
+
+
+def _long1(state: MachineState) -> None:
+    _push_long(state, state.take(1)[0])
+
+
+def _long4(state: MachineState) -> None:
+    length = int.from_bytes(state.take(4), "little", signed=True)
+    if length < 0:
+        raise state.fail(f"expected a length, found {length}")
+    _push_long(state, length)
+
+
+def _push_long(state: MachineState, length: int) -> None:
+    if length > state.limits.integer_bytes:
+        raise LimitError(
+            "integer_bytes",
+            allowed=state.limits.integer_bytes,
+            actual=length,
+            member=state.member,
+            offset_bytes=state.opcode_offset,
+        )
+    state.stack.append(int.from_bytes(state.take(length), "little", signed=True))
+
+
+# Text and bytes
+
+
+def _string(state: MachineState) -> None:
+    line = state.line()
+    quoted = len(line) >= 2 and line[:1] == line[-1:] and line[:1] in (b"'", b'"')
+    if not quoted:
+        raise state.fail(f"expected a quoted string, found {line[:40]!r}")
+    try:
+        raw, _ = codecs.escape_decode(line[1:-1])
+    except ValueError as error:
+        raise state.fail(f"expected a quoted string, found {line[:40]!r}") from error
+    state.stack.append(_native_text(raw))
+
+
+def _native_text(raw: bytes) -> str | bytes:
+    """Read a `str` of Python 2: text where it is UTF-8, as torch.load takes it, else bytes."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw
+
+
+def _binstring(state: MachineState) -> None:
+    length = int.from_bytes(state.take(4), "little", signed=True)
+    if length < 0:
+        raise state.fail(f"expected a length, found {length}")
+    _push_native(state, length)
+
+
+def _short_binstring(state: MachineState) -> None:
+    _push_native(state, state.take(1)[0])
+
+
+def _push_native(state: MachineState, length: int) -> None:
+    if length > _KEPT_BYTES:
+        state.stack.append(BytesRef(state.skip(length), length))
+    else:
+        state.stack.append(_native_text(state.take(length)))
+
+
+def _unicode(state: MachineState) -> None:
+    line = state.line()
+    try:
+        state.stack.append(str(line, "raw-unicode-escape"))
+    except UnicodeDecodeError as error:
+        raise state.fail(f"expected text, found {line[:40]!r}") from error
+
+
+def push_text(state: MachineState, length: int) -> None:
+    """Push `length` bytes of UTF-8 as text."""
+    raw = state.take(length)
+    try:
+        state.stack.append(str(raw, "utf-8", "surrogatepass"))
+    except UnicodeDecodeError as error:
+        raise state.fail(f"expected UTF-8, found {raw[:40]!r}") from error
+
+
+def _binunicode(state: MachineState) -> None:
+    push_text(state, _UINT4.unpack(state.take(4))[0])
+
+
+def _short_binunicode(state: MachineState) -> None:
+    push_text(state, state.take(1)[0])
+
+
+def _binunicode8(state: MachineState) -> None:
+    push_text(state, _UINT8.unpack(state.take(8))[0])
+
+
+def _push_bytes(state: MachineState, length: int) -> None:
+    if length > _KEPT_BYTES:
+        state.stack.append(BytesRef(state.skip(length), length))
+    else:
+        state.stack.append(state.take(length))
+
+
+def _binbytes(state: MachineState) -> None:
+    _push_bytes(state, _UINT4.unpack(state.take(4))[0])
+
+
+def _short_binbytes(state: MachineState) -> None:
+    _push_bytes(state, state.take(1)[0])
+
+
+def _binbytes8(state: MachineState) -> None:
+    _push_bytes(state, _UINT8.unpack(state.take(8))[0])
+
+
+# Containers
+
+
+def _empty_list(state: MachineState) -> None:
+    state.spend()
+    state.stack.append([])
+
+
+def _empty_dict(state: MachineState) -> None:
+    state.spend()
+    state.stack.append(DictNode([]))
+
+
+def _empty_set(state: MachineState) -> None:
+    state.spend()
+    state.stack.append(SetNode([]))
+
+
+def _list(state: MachineState) -> None:
+    state.spend()
+    state.stack.append(state.pop_mark())
+
+
+def _dict(state: MachineState) -> None:
+    state.spend()
+    node = DictNode([])
+    _set_items(state, node, state.pop_mark())
+    state.stack.append(node)
+
+
+def _frozenset(state: MachineState) -> None:
+    state.spend()
+    state.stack.append(SetNode(state.pop_mark(), True))
+
+
+def _setitem(state: MachineState) -> None:
+    value = state.pop()
+    key = state.pop()
+    _set_items(state, state.top(), [key, value])
+
+
+def _setitems(state: MachineState) -> None:
+    items = state.pop_mark()
+    _set_items(state, state.top(), items)
+
+
+def _set_items(state: MachineState, target: object, items: list[object]) -> None:
+    if len(items) % 2:
+        raise state.fail("expected pairs of key and value, found an odd number of items")
+    flat = iter(items)
+    pairs = list(zip(flat, flat, strict=True))
+    if isinstance(target, DictNode):
+        for key, _ in pairs:
+            if isinstance(key, _UNHASHABLE) or (isinstance(key, SetNode) and not key.frozen):
+                raise state.fail(f"expected a hashable key, found a {_type_word(key)}")
+        target.pairs.extend(pairs)
+    elif isinstance(target, Instance):
+        if target.pairs is None:
+            target.pairs = pairs
+        else:
+            target.pairs.extend(pairs)
+    elif isinstance(target, GlobalRef | PersistentRef):
+        state.odd(f"items are set on {_type_word(target)}")
+    else:
+        raise state.fail(f"expected a dict to set items in, found {_type_word(target)}")
+
+
+def _append(state: MachineState) -> None:
+    value = state.pop()
+    _extend(state, state.top(), [value])
+
+
+def _appends(state: MachineState) -> None:
+    items = state.pop_mark()
+    _extend(state, state.top(), items)
+
+
+def _extend(state: MachineState, target: object, items: list[object]) -> None:
+    if isinstance(target, list):
+        target.extend(items)
+    elif isinstance(target, Instance):
+        if target.items is None:
+            target.items = items
+        else:
+            target.items.extend(items)
+    elif isinstance(target, GlobalRef | PersistentRef):
+        state.odd(f"items are appended to {_type_word(target)}")
+    else:
+        raise state.fail(f"expected a list to append to, found {_type_word(target)}")
+
+
+def _additems(state: MachineState) -> None:
+    items = state.pop_mark()
+    target = state.top()
+    if isinstance(target, SetNode) and not target.frozen:
+        target.items.extend(items)
+    elif isinstance(target, Instance):
+        _extend(state, target, items)
+    else:
+        raise state.fail(f"expected a set to add to, found {_type_word(target)}")
+
+
+def _type_word(node: object) -> str:
+    if isinstance(node, DictNode):
+        return "dict"
+    if isinstance(node, SetNode):
+        return "set"
+    if isinstance(node, GlobalRef):
+        return f"the global {node.qualified!r}"
+    if isinstance(node, PersistentRef):
+        return "an object outside the pickle"
+    return type(node).__name__
+
+
+# Globals and calls
+
+
+def _decode_name(state: MachineState, raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise state.fail(f"expected a name, found {raw[:40]!r}") from error
+
+
+def _global(state: MachineState) -> None:
+    module = _decode_name(state, state.line())
+    name = _decode_name(state, state.line())
+    state.stack.append(state.name_global(module, name, "GLOBAL"))
+
+
+def _stack_global(state: MachineState) -> None:
+    name = state.pop()
+    module = state.pop()
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise state.fail(
+            "expected two strings for STACK_GLOBAL, found "
+            f"{_type_word(module)} and {_type_word(name)}"
+        )
+    state.stack.append(state.name_global(module, name, "STACK_GLOBAL"))
+
+
+def _extension(length: int, opcode: str) -> Handler:
+    def handler(state: MachineState) -> None:
+        number = int.from_bytes(state.take(length), "little")
+        state.odd(f"{opcode} {number}: a class by its number in a registry outside the file")
+        state.stack.append(state.name_global("copyreg", f"extension {number}", opcode))
+
+    return handler
+
+
+def _inst(state: MachineState) -> None:
+    module = _decode_name(state, state.line())
+    name = _decode_name(state, state.line())
+    args = tuple(state.pop_mark())
+    _call(state, state.name_global(module, name, "INST"), args)
+
+
+def _obj(state: MachineState) -> None:
+    items = state.pop_mark()
+    if not items:
+        raise state.fail("expected a class for OBJ, found nothing")
+    _call(state, items[0], tuple(items[1:]))
+
+
+def _reduce(state: MachineState) -> None:
+    args = state.pop()
+    _call(state, state.pop(), args)
+
+
+def _newobj(state: MachineState) -> None:
+    args = state.pop()
+    _call(state, state.pop(), args)
+
+
+def _newobj_ex(state: MachineState) -> None:
+    kwargs = state.pop()
+    args = state.pop()
+    _call(state, state.pop(), args, kwargs)
+
+
+def _call(state: MachineState, function: object, args: object, kwargs: object = None) -> None:
+    if not isinstance(args, tuple):
+        raise state.fail(f"expected a tuple of arguments, found {_type_word(args)}")
+    if not isinstance(function, GlobalRef | Instance | PersistentRef):
+        raise state.fail(f"expected something to call, found {_type_word(function)}")
+    state.spend()
+    state.stack.append(Instance(function, args, state.opcode_offset, kwargs))
+
+
+def _build(state: MachineState) -> None:
+    value = state.pop()
+    target = state.top()
+    if isinstance(target, Instance):
+        if target.state is not UNSET:
+            target.more_states = [*(target.more_states or []), value]
+        else:
+            target.state = value
+    elif isinstance(target, GlobalRef | PersistentRef):
+        state.odd(f"BUILD changes {_type_word(target)}")
+    else:
+        raise state.fail(f"expected an instance for BUILD, found {_type_word(target)}")
+
+
+def _persid(state: MachineState) -> None:
+    state.spend()
+    pid = _decode_name(state, state.line())
+    state.stack.append(state.refer(pid))
+
+
+def _binpersid(state: MachineState) -> None:
+    state.spend()
+    state.stack.append(state.refer(state.pop()))
+
+
+def _next_buffer(state: MachineState) -> None:
+    state.spend()
+    state.odd("NEXT_BUFFER: bytes that were kept outside the pickle")
+    state.stack.append(state.refer("next buffer"))
+
+
+# Memo and stack
+
+
+def _put(state: MachineState) -> None:
+    index = _parse_int(state, state.line())
+    if index < 0:
+        raise state.fail(f"expected a memo index, found {index}")
+    state.memo[index] = state.top()
+
+
+def _get(state: MachineState) -> None:
+    index = _parse_int(state, state.line())
+    if index not in state.memo:
+        raise state.fail(f"memo has no entry {index}")
+    state.stack.append(state.memo[index])
+
+
+def _memoize(state: MachineState) -> None:
+    state.spend()
+    state.memo[len(state.memo)] = state.top()
+
+
+def _pop(state: MachineState) -> None:
+    if len(state.stack) > state.fence:
+        state.stack.pop()
+    else:
+        state.pop_mark()
+
+
+def _pop_mark(state: MachineState) -> None:
+    state.pop_mark()
+
+
+def _dup(state: MachineState) -> None:
+    state.stack.append(state.top())
+
+
+# Framing
+
+
+def _proto(state: MachineState) -> None:
+    state.protocol = state.take(1)[0]
+    if state.protocol > _HIGHEST_PROTOCOL:
+        raise state.fail(f"expected protocol 0 to 5, found {state.protocol}")
+
+
+def _frame(state: MachineState) -> None:
+    length = _UINT8.unpack(state.take(8))[0]
+    left = state.end - state.base - state.position
+    if length > left:
+        raise state.fail(f"expected a frame of {length:,} bytes, found {left:,}")
+
+
+def _nothing(state: MachineState) -> None:
+    """READONLY_BUFFER: changes no content."""
+
+
+#: Byte → function, for every opcode but STOP, which ends the loop.
+HANDLERS: dict[int, Handler] = {
+    Op.INT: _int,
+    Op.LONG: _long,
+    Op.FLOAT: _float,
+    Op.BINFLOAT: _binfloat,
+    Op.LONG1: _long1,
+    Op.LONG4: _long4,
+    Op.STRING: _string,
+    Op.BINSTRING: _binstring,
+    Op.SHORT_BINSTRING: _short_binstring,
+    Op.UNICODE: _unicode,
+    Op.BINUNICODE: _binunicode,
+    Op.SHORT_BINUNICODE: _short_binunicode,
+    Op.BINUNICODE8: _binunicode8,
+    Op.BINBYTES: _binbytes,
+    Op.SHORT_BINBYTES: _short_binbytes,
+    Op.BINBYTES8: _binbytes8,
+    Op.BYTEARRAY8: _binbytes8,
+    Op.EMPTY_LIST: _empty_list,
+    Op.EMPTY_DICT: _empty_dict,
+    Op.EMPTY_SET: _empty_set,
+    Op.LIST: _list,
+    Op.DICT: _dict,
+    Op.FROZENSET: _frozenset,
+    Op.SETITEM: _setitem,
+    Op.SETITEMS: _setitems,
+    Op.APPEND: _append,
+    Op.APPENDS: _appends,
+    Op.ADDITEMS: _additems,
+    Op.GLOBAL: _global,
+    Op.STACK_GLOBAL: _stack_global,
+    Op.EXT1: _extension(1, "EXT1"),
+    Op.EXT2: _extension(2, "EXT2"),
+    Op.EXT4: _extension(4, "EXT4"),
+    Op.INST: _inst,
+    Op.OBJ: _obj,
+    Op.REDUCE: _reduce,
+    Op.NEWOBJ: _newobj,
+    Op.NEWOBJ_EX: _newobj_ex,
+    Op.BUILD: _build,
+    Op.PERSID: _persid,
+    Op.BINPERSID: _binpersid,
+    Op.NEXT_BUFFER: _next_buffer,
+    Op.READONLY_BUFFER: _nothing,
+    Op.PUT: _put,
+    Op.GET: _get,
+    Op.MEMOIZE: _memoize,
+    Op.POP: _pop,
+    Op.POP_MARK: _pop_mark,
+    Op.DUP: _dup,
+    Op.PROTO: _proto,
+    Op.FRAME: _frame,
+}

@@ -1,0 +1,224 @@
+"""What the machine keeps between opcodes: a window on the bytes, a stack, marks and a memo.
+
+Enters: a source and a stretch of it. Leaves: nothing; `machine` and `handlers` work on it.
+"""
+
+from ckptscope.errors import LimitError, PickleFormatError
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import GlobalRef, Import, PersistentRef
+from ckptscope.sources.base import ByteSource
+
+#: Bytes read at first; doubled with each further read up to the largest.
+_FIRST_CHUNK = 64 << 10
+_LARGEST_CHUNK = 8 << 20
+#: A pickle of known size is read in one go up to this size.
+_WHOLE_BYTES = 64 << 20
+#: No opcode but the ones with a length of their own takes more bytes than this.
+LONGEST_FIXED_OPCODE = 16
+
+
+class MachineState:
+    """The registers of the pickle machine.
+
+    Attributes:
+        buffer: The bytes at hand; `buffer[position]` is the next opcode.
+        base: Offset of `buffer[0]` in the source.
+        stack: As in the unpickler, with marks kept apart.
+        marks: Heights of the stack at the open MARKs.
+        fence: The innermost of them; nothing below may be popped.
+        memo: By index.
+        budget: Objects that may still be created.
+    """
+
+    def __init__(
+        self, source: ByteSource, start: int, size: int | None, limits: Limits, member: str | None
+    ) -> None:
+        self.source = source
+        self.start = start
+        self.end = source.size if size is None else start + size
+        self.limits = limits
+        self.member = member
+        self.stack: list[object] = []
+        self.marks: list[int] = []
+        self.fence = 0
+        self.memo: dict[int, object] = {}
+        self.protocol = 0
+        self.imports: list[Import] = []
+        self.oddities: list[tuple[int, str]] = []
+        self.persistent: list[PersistentRef] = []
+        self.globals: dict[tuple[str, str], GlobalRef] = {}
+        self.node_limit = max(
+            limits.pickle_nodes, (self.end - start) // limits.pickle_bytes_per_node
+        )
+        self.budget = self.node_limit
+        self.base = start
+        self.position = 0
+        self.opcode_offset = start
+        self._chunk = _FIRST_CHUNK
+        if size is not None and size <= _WHOLE_BYTES:
+            self._chunk = max(size, 1)
+        self._read_bytes = 0
+        self.buffer = b""
+        self.fill(1)
+
+    @property
+    def more(self) -> bool:
+        """Whether the source goes on behind the buffer."""
+        return self.base + len(self.buffer) < self.end
+
+    def fill(self, length: int) -> None:
+        """Move the buffer so that at least `length` bytes follow the position.
+
+        Raises:
+            PickleFormatError: The pickle ends before.
+        """
+        offset = self.base + self.position
+        left = self.end - offset
+        if length > left:
+            raise PickleFormatError(
+                f"expected {length:,} bytes more, found {max(left, 0):,}: the pickle breaks off",
+                member=self.member,
+                offset_bytes=self.opcode_offset,
+            )
+        self._read_bytes += len(self.buffer)
+        if self._read_bytes > self.limits.pickle_bytes:
+            raise LimitError(
+                "pickle_bytes",
+                allowed=self.limits.pickle_bytes,
+                actual=self._read_bytes,
+                member=self.member,
+                offset_bytes=offset,
+            )
+        self.buffer = self.source.read(offset, min(max(length, self._chunk), left))
+        self.base = offset
+        self.position = 0
+        self._chunk = min(self._chunk * 2, _LARGEST_CHUNK)
+
+    def take(self, length: int) -> bytes:
+        """Return the next `length` bytes and step over them."""
+        if self.position + length > len(self.buffer):
+            self.fill(length)
+        start = self.position
+        self.position = start + length
+        return self.buffer[start : start + length]
+
+    def skip(self, length: int) -> int:
+        """Step over `length` bytes without reading them; return where they start."""
+        offset = self.base + self.position
+        if length > self.end - offset:
+            raise PickleFormatError(
+                f"expected {length:,} bytes more, found {self.end - offset:,}: "
+                "the pickle breaks off",
+                member=self.member,
+                offset_bytes=self.opcode_offset,
+            )
+        self.position += length
+        if self.position > len(self.buffer):
+            self.base, self.position, self.buffer = offset + length, 0, b""
+        return offset
+
+    def line(self) -> bytes:
+        """Return the bytes up to the next newline and step over it."""
+        length = 256
+        while True:
+            found = self.buffer.find(b"\n", self.position)
+            if found >= 0:
+                start, self.position = self.position, found + 1
+                return self.buffer[start:found]
+            at_hand = len(self.buffer) - self.position
+            if at_hand > self.limits.pickle_line_bytes:
+                raise LimitError(
+                    "pickle_line_bytes",
+                    allowed=self.limits.pickle_line_bytes,
+                    actual=at_hand,
+                    member=self.member,
+                    offset_bytes=self.opcode_offset,
+                )
+            length = max(length, at_hand) * 2
+            left = self.end - self.base - self.position
+            self.fill(max(min(length, left), at_hand + 1))
+
+    def fail(self, message: str) -> PickleFormatError:
+        """Make the error that names the current opcode."""
+        return PickleFormatError(message, member=self.member, offset_bytes=self.opcode_offset)
+
+    def odd(self, message: str) -> None:
+        """Note what a real unpickler would not have accepted, and go on."""
+        self.oddities.append((self.opcode_offset, message))
+
+    def refer(self, pid: object) -> PersistentRef:
+        """Make the node of an object outside the pickle, and remember it."""
+        node = PersistentRef(pid, self.opcode_offset)
+        self.persistent.append(node)
+        return node
+
+    def spend(self) -> None:
+        """Count one new object.
+
+        Raises:
+            LimitError: The pickle has created more than it may.
+        """
+        self.budget -= 1
+        if self.budget < 0:
+            raise self.exhausted()
+
+    def exhausted(self) -> LimitError:
+        """Make the error for a pickle that creates too many objects."""
+        return LimitError(
+            "pickle_nodes",
+            allowed=self.node_limit,
+            actual=self.node_limit + 1,
+            member=self.member,
+            offset_bytes=self.opcode_offset,
+        )
+
+    def pop(self) -> object:
+        """Take the top of the stack."""
+        if len(self.stack) <= self.fence:
+            raise self.fail("stack underflow")
+        return self.stack.pop()
+
+    def top(self) -> object:
+        """Look at the top of the stack."""
+        if len(self.stack) <= self.fence:
+            raise self.fail("stack underflow")
+        return self.stack[-1]
+
+    def open_mark(self) -> None:
+        """MARK: fence off what is on the stack."""
+        if len(self.marks) >= self.limits.nesting:
+            raise LimitError(
+                "nesting",
+                allowed=self.limits.nesting,
+                actual=len(self.marks) + 1,
+                member=self.member,
+                offset_bytes=self.opcode_offset,
+            )
+        self.fence = len(self.stack)
+        self.marks.append(self.fence)
+
+    def pop_mark(self) -> list[object]:
+        """Take everything above the innermost MARK, and the MARK."""
+        if not self.marks:
+            raise self.fail("expected a MARK on the stack, found none")
+        height = self.marks.pop()
+        items = self.stack[height:]
+        del self.stack[height:]
+        self.fence = self.marks[-1] if self.marks else 0
+        return items
+
+    def name_global(self, module: str, name: str, opcode: str) -> GlobalRef:
+        """Record an import and return its node; the same name gives the same node."""
+        self.imports.append(
+            Import(
+                module=module,
+                name=name,
+                opcode=opcode,
+                member=self.member,
+                offset_bytes=self.opcode_offset,
+            )
+        )
+        known = self.globals.get((module, name))
+        if known is None:
+            known = self.globals[module, name] = GlobalRef(module, name)
+        return known

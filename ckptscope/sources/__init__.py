@@ -1,0 +1,13 @@
+"""Random access to bytes: a local file, a window into another source, bytes in memory, a spool.
+
+Nothing here knows what the bytes mean. Reads are explicit and positioned (pread); files are not
+mapped, because a mapped file that shrinks kills the process that touches it.
+"""
+
+from ckptscope.sources.base import ByteSource
+from ckptscope.sources.local import LocalFile, open_local
+from ckptscope.sources.memory import MemorySource
+from ckptscope.sources.spool import spool_stream
+from ckptscope.sources.window import Window
+
+__all__ = ["ByteSource", "LocalFile", "MemorySource", "Window", "open_local", "spool_stream"]

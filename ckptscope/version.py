@@ -1,0 +1,3 @@
+"""The version of the package, read by the build and by `--version`."""
+
+VERSION = "0.1.0"

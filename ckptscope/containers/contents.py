@@ -12,18 +12,8 @@ import msgspec
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding, Severity, Where
 from ckptscope.facts.pickled import BytesRef, Instance, PickleGraph
-from ckptscope.facts.tensors import StorageUse, TensorInfo
+from ckptscope.facts.tensors import ExternalTensor, StorageUse, TensorInfo
 from ckptscope.sources import ByteSource
-
-
-class ExternalTensor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A tensor that a pickle names by id and another member describes (legacy tar)."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    stride: tuple[int, ...]
-    offset: int
-    storage: str
 
 
 class StorageReader(Protocol):

@@ -7,7 +7,7 @@ Source: `torch/serialization.py`, `_legacy_save` and `_legacy_load`.
 """
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings
-from ckptscope.containers.persistent import storage_uses
+from ckptscope.pickles.persistent import storage_uses
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.dtypes import storage_bytes

@@ -10,8 +10,8 @@ Source: `torch/serialization.py`, `legacy_load` inside `_legacy_load`; FACTS on 
 import struct
 from functools import partial
 
-from ckptscope.containers.contents import Contents, ExternalTensor, finding, oddity_findings
-from ckptscope.containers.persistent import storage_uses
+from ckptscope.containers.contents import Contents, finding, oddity_findings
+from ckptscope.pickles.persistent import storage_uses
 from ckptscope.containers.tar_members import TarMembers
 from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind, Storage
@@ -19,7 +19,7 @@ from ckptscope.facts.dtypes import STORAGE_DTYPES, TENSOR_DTYPES, storage_bytes
 from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, PickleGraph
-from ckptscope.facts.tensors import StorageUse
+from ckptscope.facts.tensors import ExternalTensor, StorageUse
 from ckptscope.pickles import trace_pickle
 from ckptscope.sources import ByteSource, Window
 

@@ -105,7 +105,8 @@ def _text(source: ByteSource, head: bytes) -> tuple[str, str] | None:
     try:
         text = head.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(head) - 4:
+        # Only a character cut off by the end of the sample is forgiven.
+        if error.start < max(len(head) - 4, 1):
             return None
         text = head[: error.start].decode("utf-8")
     start = text.lstrip("\ufeff \t\r\n")

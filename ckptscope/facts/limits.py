@@ -24,13 +24,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     pickle_nodes: int = 1_000_000
     #: A checkpoint of many tensors needs about 12 bytes of pickle an object.
     pickle_bytes_per_node: int = 8
-    #: Open MARKs, and levels of nesting that are followed when the graph is walked.
+    #: Open MARKs of a pickle; one for each level of nesting while it is built.
     nesting: int = 1_000
     #: Bytes of one text line of a pickle, and digits of one number.
     pickle_line_bytes: int = 64 << 20
     #: Bytes of one integer (LONG1, LONG4, LONG): a quarter of a million bits; time to print is
     #: quadratic in it.
     integer_bytes: int = 32 << 10
+    #: Levels of the tree that are followed; a network nests two for each level of modules.
+    tree_depth: int = 150
     #: Steps of one walk over a graph; shared parts count each time they are met.
     walk_steps: int = 5_000_000
     #: Elements that one tensor may declare; more than any address space holds.

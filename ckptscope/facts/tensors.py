@@ -100,6 +100,16 @@ class StorageUse(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     device: str | None
 
 
+class ExternalTensor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A tensor that a pickle names by id and another member describes (legacy tar)."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+    storage: str
+
+
 class StateDict(msgspec.Struct, frozen=True, kw_only=True):
     """A mapping of names to tensors, wherever in the checkpoint it was found.
 

@@ -103,11 +103,11 @@ class ZipWriter:
         for entry in self._entries:
             self._write_central(entry)
         size, count = self._position - start, len(self._entries)
-        if self._zip64 or count > _MAX16 or start >= _MAX32 or size >= _MAX32:
-            end64 = self._position
-            record = (*_VERSIONS64, 0, 0, count, count, size, start)
-            self._write(_END64.pack(b"PK\x06\x06", _END64.size - 12, *record))
-            self._write(_LOCATOR64.pack(b"PK\x06\x07", 0, end64, 1))
+        # torch's writer asks miniz for the 64-bit end whether or not it is needed.
+        end64 = self._position
+        record = (*_VERSIONS64, 0, 0, count, count, size, start)
+        self._write(_END64.pack(b"PK\x06\x06", _END64.size - 12, *record))
+        self._write(_LOCATOR64.pack(b"PK\x06\x07", 0, end64, 1))
         short = min(count, _MAX16)
         place = (min(size, _MAX32), min(start, _MAX32))
         self._write(_END.pack(b"PK\x05\x06", 0, 0, short, short, *place, 0))

@@ -1,0 +1,175 @@
+"""Ways to look at a node of the graph: as a mapping, a sequence, an object with attributes, a value.
+
+Enters: a node. Leaves: its parts, unresolved and unwalked. Knows the constructors of Python's own
+types, which pickles of different protocols spell in different ways.
+"""
+
+from msgspec import UNSET
+
+from ckptscope.facts.pickled import BytesRef, DictNode, GlobalRef, Instance, PersistentRef, SetNode
+from ckptscope.pickles.persistent import parse_class_id
+
+Pairs = list[tuple[object, object]]
+
+_MAPPINGS = {
+    ("collections", "OrderedDict"),
+    ("collections", "defaultdict"),
+    ("collections", "Counter"),
+    ("builtins", "dict"),
+    ("__builtin__", "dict"),
+}
+_SETS = {"set": False, "frozenset": True}
+_BUILTINS = ("builtins", "__builtin__")
+#: Functions whose first argument is the class of the object that they make.
+_RECONSTRUCTORS = {
+    ("copy_reg", "_reconstructor"),
+    ("copyreg", "_reconstructor"),
+    ("copyreg", "__newobj__"),
+    ("copy_reg", "__newobj__"),
+    ("copyreg", "__newobj_ex__"),
+}
+#: Length of a value that is worth showing in full.
+_SHOWN_CHARACTERS = 120
+_SHOWN_ITEMS = 12
+
+
+def class_of(node: Instance) -> GlobalRef | None:
+    """Return the class or function that an instance is of, as far as a name says."""
+    function = node.callable
+    if type(function) is GlobalRef:
+        if (function.module, function.name) in _RECONSTRUCTORS and node.args:
+            first = node.args[0]
+            return first if type(first) is GlobalRef else function
+        return function
+    if type(function) is PersistentRef:
+        return parse_class_id(function.pid)
+    return None
+
+
+def class_name_of(node: Instance) -> str:
+    """Return the qualified name of an instance's class, or a word for what stands there."""
+    found = class_of(node)
+    if found is not None:
+        return found.qualified
+    return "a call of a call" if type(node.callable) is Instance else "an unnamed class"
+
+
+def mapping_pairs(node: object) -> Pairs | None:
+    """Return the pairs of a dict or of an instance that holds pairs, else None."""
+    if type(node) is DictNode:
+        return node.pairs
+    if type(node) is not Instance:
+        return None
+    found = class_of(node)
+    known = found is not None and (found.module, found.name) in _MAPPINGS
+    if node.pairs is not None:
+        return _given_pairs(node) + node.pairs if known else node.pairs
+    return _given_pairs(node) if known else None
+
+
+def _given_pairs(node: Instance) -> Pairs:
+    """Pairs among the arguments: OrderedDict([[k, v], ...]) of Python 2, Counter({...})."""
+    pairs: Pairs = []
+    for argument in node.args:
+        if type(argument) is DictNode:
+            pairs += argument.pairs
+        elif type(argument) is list:
+            for item in argument:
+                if type(item) in (list, tuple) and len(item) == 2:
+                    pairs.append((item[0], item[1]))
+    return pairs
+
+
+def sequence_items(node: object) -> tuple[str, list[object]] | None:
+    """Return the kind and the items of a list, tuple, set or deque, else None."""
+    if type(node) is list:
+        return "list", node
+    if type(node) is tuple:
+        return "tuple", list(node)
+    if type(node) is SetNode:
+        return "set", node.items
+    if type(node) is not Instance:
+        return None
+    found = class_of(node)
+    if found is None:
+        return ("list", node.items) if node.items is not None else None
+    if found.module in _BUILTINS and found.name in _SETS and len(node.args) == 1:
+        inner = sequence_items(node.args[0])
+        return ("set", inner[1]) if inner is not None else None
+    if (found.module, found.name) == ("collections", "deque"):
+        given = sequence_items(node.args[0]) if node.args else None
+        return "list", [*(given[1] if given else []), *(node.items or [])]
+    if (found.module, found.name) == ("torch", "Size") and len(node.args) == 1:
+        inner = sequence_items(node.args[0])
+        return ("tuple", inner[1]) if inner is not None else None
+    return ("list", node.items) if node.items is not None else None
+
+
+def attributes(node: Instance) -> Pairs:
+    """Return the attributes that BUILD would have set: dict state, and slots of a pair of states."""
+    pairs: Pairs = []
+    for state in (node.state, *(node.more_states or [])):
+        if state is UNSET:
+            continue
+        if type(state) is tuple and len(state) == 2:
+            for part in state:
+                pairs += mapping_pairs(part) or []
+        else:
+            pairs += mapping_pairs(state) or []
+    return pairs
+
+
+def attribute_map(node: Instance) -> dict[str, object]:
+    """Return the attributes with text names; of two of one name the last counts."""
+    return {name: value for name, value in attributes(node) if type(name) is str}
+
+
+def bytes_value(node: object) -> bytes | BytesRef | None:
+    """Return a byte string: itself, or text that `_codecs.encode` would turn back into bytes."""
+    if isinstance(node, bytes | BytesRef):
+        return node
+    if type(node) is not Instance or type(node.callable) is not GlobalRef:
+        return None
+    function, args = node.callable, node.args
+    if function.qualified == "_codecs.encode" and len(args) == 2:
+        if type(args[0]) is str and args[1] in ("latin1", "latin-1"):
+            try:
+                return args[0].encode("latin1")
+            except UnicodeEncodeError:
+                return None
+    elif function.name in ("bytes", "bytearray") and function.module in _BUILTINS:
+        if not args:
+            return b""
+        return bytes_value(args[0])
+    return None
+
+
+def key_text(key: object) -> str:
+    """Return the text of a mapping's key, as `str` would give it for plain values."""
+    if type(key) is str:
+        return key
+    if key is None or isinstance(key, bool | int | float):
+        return plain_text(key)
+    if type(key) is bytes:
+        return repr(key[:_SHOWN_CHARACTERS])
+    if type(key) is tuple and len(key) <= _SHOWN_ITEMS and all(_is_scalar(part) for part in key):
+        inner = ", ".join(plain_text(part) for part in key)
+        return f"({inner},)" if len(key) == 1 else f"({inner})"
+    if type(key) is GlobalRef:
+        return key.qualified
+    if type(key) is Instance:
+        return f"<{class_name_of(key)}>"
+    return f"<{type(key).__name__}>"
+
+
+def _is_scalar(node: object) -> bool:
+    return node is None or isinstance(node, bool | int | float | str | bytes)
+
+
+def plain_text(value: object) -> str:
+    """Return a plain value as Python would write it, cut to a line; numbers of any size."""
+    if type(value) is int and value.bit_length() > 4 * _SHOWN_CHARACTERS:
+        return f"<integer of {value.bit_length():,} bits>"
+    if isinstance(value, str | bytes) and len(value) > _SHOWN_CHARACTERS:
+        return f"{value[:_SHOWN_CHARACTERS]!r}..."
+    return repr(value)

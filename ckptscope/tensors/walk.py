@@ -1,0 +1,417 @@
+"""One bounded walk over a graph: tensors into groups, everything else into a tree.
+
+Enters: `Contents` and the rules that recognise tensors. Leaves: groups of named tensors, optimizers,
+arrays, scalars, a tree without the tensors' lists. A part that two places share is walked for each;
+the number of steps is bounded, and so is the depth.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from ckptscope.containers import Contents
+from ckptscope.errors import ArtifactError, LimitError
+from ckptscope.facts.findings import Code, Finding, Severity, Where
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import BytesRef, DictNode, GlobalRef, Instance, PersistentRef, SetNode
+from ckptscope.facts.tensors import ArrayInfo, Scalar, TensorInfo, TreeNode
+from ckptscope.pickles.numpy_rules import read_array, read_scalar
+from ckptscope.pickles.persistent import parse_class_id
+from ckptscope.pickles.torch_rules import NestedLoader, TensorRules
+from ckptscope.pickles.views import (
+    Pairs,
+    attributes,
+    bytes_value,
+    class_name_of,
+    class_of,
+    key_text,
+    mapping_pairs,
+    plain_text,
+    sequence_items,
+)
+from ckptscope.tensors.groups import Group, join
+from ckptscope.tensors.module_walk import is_module, is_script_module, walk_module
+from ckptscope.tensors.optimizers import OptimizerDraft, read_optimizer
+
+#: Entries of one container that stand in the tree; the rest is counted.
+MOST_CHILDREN = 100
+#: Nodes of the whole tree; beyond, containers are shown without their entries.
+_MOST_TREE_NODES = 20_000
+#: Scalars that make up the training record stand near the top.
+_SCALAR_DEPTH = 3
+_MOST_SCALARS = 256
+_SCALAR_CHARACTERS = 200
+_PLAIN = (bool, int, float, str)
+
+
+class Walker:
+    """The state of one walk; `run` starts it."""
+
+    def __init__(self, contents: Contents, limits: Limits) -> None:
+        self.limits = limits
+        self.contents = contents
+        self.groups: list[Group] = []
+        self.optimizers: list[OptimizerDraft] = []
+        self.arrays: list[ArrayInfo] = []
+        self.scalars: list[Scalar] = []
+        self.findings: list[Finding] = []
+        #: Contents nested in the pickle, by the prefix of their storage keys.
+        self.nested: dict[str, Contents] = {}
+        self.all_rules: list[TensorRules] = []
+        self.bare_storages: set[str] = set()
+        self.rules = self._rules_for(contents, "")
+        self._names: dict[int, str] = {}
+        self._open: set[int] = set()
+        self._steps = 0
+        self._tree_nodes = 0
+
+    def run(self, root: object) -> TreeNode:
+        """Walk the whole graph and return its tree."""
+        tensor = self.tensor(root, "", "")
+        if tensor is not None:
+            self.groups.append(Group("", "single", [tensor]))
+            return _tensor_node("", tensor)
+        return self.visit(root, "", "", 0)
+
+    def _rules_for(self, contents: Contents, prefix: str) -> TensorRules:
+        def load(call: Instance, payload: bytes | BytesRef) -> NestedLoader:
+            if contents.load_nested is None or contents.graph is None:
+                raise ArtifactError("nested bytes cannot be read here")
+            inner = contents.load_nested(call, payload)
+            inner_prefix = f"{prefix}@{call.offset_bytes}/"
+            self.nested[inner_prefix] = inner
+            rules = self._rules_for(inner, inner_prefix)
+            root = inner.graph.root if inner.graph is not None else None
+            return NestedLoader(root, rules)
+
+        rules = TensorRules(
+            self.limits,
+            external_tensors=contents.external_tensors,
+            external_uses=contents.storage_uses,
+            load_nested=load,
+            storage_prefix=prefix,
+        )
+        self.all_rules.append(rules)
+        return rules
+
+    def step(self) -> None:
+        """Count one step of the walk.
+
+        Raises:
+            LimitError: The graph unfolds to more than may be walked.
+        """
+        self._steps += 1
+        if self._steps > self.limits.walk_steps:
+            raise LimitError(
+                "walk_steps",
+                allowed=self.limits.walk_steps,
+                actual=self._steps,
+                advice="the pickle shares parts so that they multiply",
+            )
+
+    def tensor(self, node: object, key: str, path: str) -> TensorInfo | None:
+        """Return the tensor at a node, marked as an alias if another name came first."""
+        found = self.rules.read(node, key)
+        if found is None:
+            return None
+        name = join(path, key)
+        first = self._names.setdefault(id(node), name)
+        if first != name:
+            found = msgspec.structs.replace(found, alias_of=first)
+        return found
+
+    def visit(self, node: object, name: str, path: str, depth: int) -> TreeNode:
+        """Walk a node that is no tensor and return its place in the tree."""
+        self.step()
+        self._tree_nodes += 1
+        if node is None or isinstance(node, _PLAIN):
+            return self._plain(node, name, path, depth)
+        if isinstance(node, bytes | BytesRef):
+            size = node.size_bytes if isinstance(node, BytesRef) else len(node)
+            return TreeNode(name=name, kind="bytes", value=f"{size:,} bytes")
+        if type(node) is GlobalRef:
+            return TreeNode(name=name, kind="global", value=node.qualified)
+        if type(node) is PersistentRef:
+            return self._persistent(node, name, path)
+        return self.guarded(
+            node, name, path, depth, lambda: self._container(node, name, path, depth)
+        )
+
+    def guarded(
+        self, node: object, name: str, path: str, depth: int, walk: Callable[[], TreeNode]
+    ) -> TreeNode:
+        """Walk below a node unless it contains itself or lies too deep."""
+        if id(node) in self._open:
+            return TreeNode(name=name, kind="alias", value="a part of itself")
+        if depth >= self.limits.tree_depth:
+            self._too_deep(path)
+            return TreeNode(name=name, kind="alias", value="not followed")
+        self._open.add(id(node))
+        try:
+            return walk()
+        finally:
+            self._open.discard(id(node))
+
+    def _too_deep(self, path: str) -> None:
+        self.findings.append(
+            Finding(
+                code=Code.NOT_READ,
+                severity=Severity.ERROR,
+                message=f"nested more than {self.limits.tree_depth} levels deep: not followed",
+                where=Where(key=path[:200]),
+            )
+        )
+
+    def _plain(self, node: object, name: str, path: str, depth: int) -> TreeNode:
+        if isinstance(node, _PLAIN) and 0 < depth <= _SCALAR_DEPTH:
+            self._record(path, node)
+        return TreeNode(name=name, kind="value", value=plain_text(node))
+
+    def _record(self, path: str, value: bool | int | float | str) -> None:
+        short = type(value) is not str or len(value) <= _SCALAR_CHARACTERS
+        huge = type(value) is int and value.bit_length() > 64
+        if len(self.scalars) < _MOST_SCALARS and short and not huge:
+            self.scalars.append(Scalar(path=path, value=value))
+
+    def _persistent(self, node: PersistentRef, name: str, path: str) -> TreeNode:
+        found = self.rules.storage_id(node)
+        if found is not None:
+            key = self.rules.storage_prefix + found.use.key
+            self.rules.uses.setdefault(key, found.use)
+            self.bare_storages.add(key)
+            text = f"{found.class_name}, {found.use.elements:,} elements"
+            return TreeNode(name=name, kind="storage", value=text)
+        saved_class = parse_class_id(node.pid)
+        if saved_class is not None:
+            return TreeNode(name=name, kind="global", value=saved_class.qualified)
+        if type(node.pid) is str and node.pid in self.contents.storages:
+            self.bare_storages.add(node.pid)
+            return TreeNode(name=name, kind="storage", value=f"storage {node.pid}")
+        self.findings.append(
+            Finding(
+                code=Code.PICKLE_PERSISTENT_ID,
+                severity=Severity.ERROR,
+                message=f"a persistent id that means nothing here: {short_pid(node.pid)}",
+                where=Where(key=path[:200], offset_bytes=node.offset_bytes),
+            )
+        )
+        return TreeNode(name=name, kind="storage", value="unknown")
+
+    def _container(self, node: object, name: str, path: str, depth: int) -> TreeNode:
+        if type(node) is Instance:
+            return self._instance(node, name, path, depth)
+        if type(node) is DictNode:
+            return self.mapping(node.pairs, name, path, depth, kind="dict")
+        if isinstance(node, list | tuple | SetNode):
+            found = sequence_items(node)
+            if found is not None:
+                return self._sequence(found[0], found[1], name, path, depth)
+        return TreeNode(name=name, kind="value", value=type(node).__name__)
+
+    def _instance(self, node: Instance, name: str, path: str, depth: int) -> TreeNode:
+        """An object: an array, a scalar, a nested checkpoint, a module, a container, or any other."""
+        special = self._special(node, name, path, depth)
+        if special is not None:
+            return special
+        cls = class_of(node)
+        class_name = class_name_of(node)
+        pairs = mapping_pairs(node)
+        if pairs is not None:
+            versions = _metadata_versions(node)
+            kind = "dict" if cls is not None and cls.module in _PLAIN_MODULES else "instance"
+            return self.mapping(
+                pairs, name, path, depth, kind=kind, class_name=class_name, versions=versions
+            )
+        found = sequence_items(node)
+        if found is not None:
+            return self._sequence(found[0], found[1], name, path, depth, class_name=class_name)
+        return self._object(node, name, path, depth, class_name)
+
+    def _special(self, node: Instance, name: str, path: str, depth: int) -> TreeNode | None:
+        array = read_array(node, path)
+        if array is not None:
+            self.arrays.append(array)
+            return TreeNode(
+                name=name, kind="array", value=f"{array.dtype} {list(array.shape)}"
+            )
+        scalar = read_scalar(node)
+        if scalar is not None:
+            if 0 < depth <= _SCALAR_DEPTH:
+                self._record(path, scalar)
+            return TreeNode(
+                name=name, kind="value", value=plain_text(scalar), class_name=class_name_of(node)
+            )
+        if bytes_value(node) is not None:
+            return TreeNode(name=name, kind="bytes", value="bytes")
+        if is_module(node) or is_script_module(node):
+            return walk_module(self, node, name, path, depth)
+        return self._nested(node, name, path, depth)
+
+    def _nested(self, node: Instance, name: str, path: str, depth: int) -> TreeNode | None:
+        try:
+            loaded = self.rules.nested(node)
+        except ArtifactError as error:
+            self.findings.append(
+                Finding(
+                    code=Code.PICKLE_REBUILD_ODD,
+                    severity=Severity.ERROR,
+                    message=f"a checkpoint inside the pickle cannot be read: {error}",
+                    where=Where(key=path[:200], offset_bytes=node.offset_bytes),
+                )
+            )
+            return None
+        if loaded is None:
+            return None
+        outer, self.rules = self.rules, loaded.rules
+        try:
+            tensor = self.tensor(loaded.root, name, path.rpartition("/")[0])
+            if tensor is not None:
+                self.groups.append(Group(path, "single", [msgspec.structs.replace(tensor, key="")]))
+                return _tensor_node(name, tensor)
+            return self.visit(loaded.root, name, path, depth + 1)
+        finally:
+            self.rules = outer
+
+    def mapping(
+        self,
+        pairs: Pairs,
+        name: str,
+        path: str,
+        depth: int,
+        *,
+        kind: str,
+        class_name: str | None = None,
+        versions: dict[str, int] | None = None,
+        source: str = "mapping",
+    ) -> TreeNode:
+        """Walk a mapping: its tensors become a group, the rest stands in the tree."""
+        draft = read_optimizer(self, pairs, path)
+        if draft is not None:
+            self.optimizers.append(draft)
+            self.groups.append(Group(path, "optimizer", draft.tensors))
+            return TreeNode(
+                name=name, kind="optimizer", length=len(pairs), class_name=class_name
+            )
+        group = Group(path, source, [], class_name=class_name, versions=versions)
+        children: list[TreeNode] = []
+        left_out = 0
+        for key, value in pairs:
+            self.step()
+            text = key_text(key)
+            tensor = self.tensor(value, text, path)
+            if tensor is not None:
+                group.tensors.append(tensor)
+                continue
+            group.others += 1
+            if self._room(children):
+                children.append(self.visit(value, text, join(path, text), depth + 1))
+            else:
+                left_out += 1
+                self.visit(value, text, join(path, text), depth + 1)
+        if group.tensors:
+            self.groups.append(group)
+            if not group.others:
+                kind = "state_dict"
+        return TreeNode(
+            name=name,
+            kind=kind,
+            length=len(pairs),
+            class_name=class_name,
+            children=tuple(children),
+            left_out=left_out,
+        )
+
+    def _room(self, children: list[TreeNode]) -> bool:
+        return len(children) < MOST_CHILDREN and self._tree_nodes < _MOST_TREE_NODES
+
+    def _sequence(
+        self,
+        kind: str,
+        items: list[object],
+        name: str,
+        path: str,
+        depth: int,
+        class_name: str | None = None,
+    ) -> TreeNode:
+        if all(item is None or isinstance(item, _PLAIN) for item in items):
+            return self._flat(kind, items, name, class_name)
+        pairs: Pairs = [(str(index), item) for index, item in enumerate(items)]
+        node = self.mapping(
+            pairs, name, path, depth, kind=kind, class_name=class_name, source="sequence"
+        )
+        return node
+
+    def _flat(
+        self, kind: str, items: list[object], name: str, class_name: str | None
+    ) -> TreeNode:
+        """A sequence of plain values is shown as a line."""
+        shown = ", ".join(plain_text(item) for item in items[:8])
+        more = f", ... {len(items) - 8:,} more" if len(items) > 8 else ""
+        left, right = {"tuple": "()", "set": "{}"}.get(kind, "[]")
+        return TreeNode(
+            name=name,
+            kind=kind,
+            value=f"{left}{shown}{more}{right}",
+            length=len(items),
+            class_name=class_name,
+        )
+
+    def _object(
+        self, node: Instance, name: str, path: str, depth: int, class_name: str
+    ) -> TreeNode:
+        """An instance of any class: its arguments and its attributes."""
+        pairs: Pairs = [(f"args[{index}]", value) for index, value in enumerate(node.args)]
+        found = class_of(node)
+        if pairs and found is not None and pairs[0][1] is found:
+            # copyreg's reconstructors repeat the class among the arguments.
+            pairs = [pair for pair in pairs if type(pair[1]) is not GlobalRef]
+        given = attributes(node)
+        if not given and node.state is not msgspec.UNSET:
+            given = [("state", node.state)]
+        if node.kwargs is not None:
+            given = [*(mapping_pairs(node.kwargs) or []), *given]
+        if not given and all(value is None or isinstance(value, _PLAIN) for _, value in pairs):
+            shown = ", ".join(plain_text(value) for _, value in pairs[:8])
+            return TreeNode(
+                name=name, kind="instance", class_name=class_name, value=f"({shown})"
+            )
+        return self.mapping(
+            [*pairs, *given],
+            name,
+            path,
+            depth,
+            kind="instance",
+            class_name=class_name,
+            source="attributes",
+        )
+
+
+#: Modules whose mappings count as plain dicts in the tree.
+_PLAIN_MODULES = ("collections", "builtins", "__builtin__")
+
+
+def short_pid(pid: object) -> str:
+    """Show a persistent id in a line, without walking it."""
+    if pid is None or isinstance(pid, _PLAIN):
+        return plain_text(pid)
+    if type(pid) is tuple:
+        parts = (plain_text(p) if isinstance(p, _PLAIN) else type(p).__name__ for p in pid[:6])
+        return f"({', '.join(parts)})"
+    return type(pid).__name__
+
+
+def _tensor_node(name: str, tensor: TensorInfo) -> TreeNode:
+    return TreeNode(name=name, kind="tensor", value=f"{tensor.dtype} {list(tensor.shape)}")
+
+
+def _metadata_versions(node: Instance) -> dict[str, int] | None:
+    """Read the `_metadata` that `nn.Module.state_dict` hangs on its OrderedDict."""
+    for name, value in attributes(node):
+        if name == "_metadata":
+            versions = {}
+            for module, entry in mapping_pairs(value) or []:
+                for key, version in mapping_pairs(entry) or []:
+                    if key == "version" and type(version) is int and type(module) is str:
+                        versions[module] = version
+            return versions
+    return None

@@ -80,6 +80,7 @@ def read_legacy_stream(
         format_facts=(("stream protocol", str(version.root)), *_system_facts(system)),
         findings=findings,
         read_storage=_StreamStorages(source),
+        storages_complete=end is not None,
     )
 
 

@@ -57,6 +57,7 @@ class TensorInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         layout: strided, sparse_coo, sparse_csr, ..., nested.
         class_name: Class of a tensor subclass that the file names, else None.
         parts: Strided tensors that make up a sparse, quantized or nested one.
+        lazy: Operations that its values still need: conj, neg.
         alias_of: Another name of the same Python object that came before, or None.
     """
 
@@ -73,6 +74,7 @@ class TensorInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     layout: str = "strided"
     class_name: str | None = None
     parts: "tuple[TensorInfo, ...]" = ()
+    lazy: tuple[str, ...] = ()
     alias_of: str | None = None
 
     @property
@@ -278,6 +280,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         tree: The tree without the tensors' lists.
         storages: Bytes by storage key.
         storage_uses: What the pickle says of each storage.
+        storages_complete: Whether `storages` lists all; False where the walk over them broke off.
         spending: What the bytes are spent on; adds up to `size_bytes`.
         imports: Every global that any pickle names.
         unclaimed_members: Members that belong to nothing that was understood.
@@ -298,6 +301,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tree: TreeNode
     storages: dict[str, Storage]
     storage_uses: dict[str, StorageUse]
+    storages_complete: bool
     spending: tuple[Spending, ...]
     imports: tuple[Import, ...]
     unclaimed_members: tuple[str, ...]

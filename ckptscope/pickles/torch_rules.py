@@ -95,20 +95,22 @@ class TensorRules:
 
     def _apply(self, rule: "Rule", node: Instance, key: str, depth: int) -> TensorInfo | None:
         if depth > _DEPTH:
-            return self._refuse(node, key, "calls nested without end")
+            return self._refuse(node.offset_bytes, key, "calls nested without end")
         try:
             return rule(self, node, key, depth)
         except _OddArguments as odd:
             name = node.callable.qualified if type(node.callable) is GlobalRef else "?"
-            return self._refuse(node, key, f"{name}: {odd}")
+            return self._refuse(node.offset_bytes, key, f"{name}: {odd}", odd.code)
 
-    def _refuse(self, node: Instance, key: str, message: str) -> None:
+    def _refuse(
+        self, offset_bytes: int, key: str, message: str, code: Code = Code.PICKLE_REBUILD_ODD
+    ) -> None:
         self.findings.append(
             Finding(
-                code=Code.PICKLE_REBUILD_ODD,
+                code=code,
                 severity=Severity.ERROR,
                 message=f"a tensor that cannot be rebuilt: {message}",
-                where=Where(key=key, offset_bytes=node.offset_bytes),
+                where=Where(key=key, offset_bytes=offset_bytes),
             )
         )
 
@@ -133,6 +135,14 @@ class TensorRules:
         if found is None:
             return None
         use = self.external_uses.get(found.storage)
+        try:
+            return self._make_external(key, found, use)
+        except _OddArguments as odd:
+            return self._refuse(node.offset_bytes, key, str(odd), odd.code)
+
+    def _make_external(
+        self, key: str, found: ExternalTensor, use: StorageUse | None
+    ) -> TensorInfo:
         return self.make(
             key,
             StorageUse(
@@ -157,7 +167,12 @@ class TensorRules:
         stride: tuple[int, ...] | None,
         requires_grad: bool = False,  # noqa: FBT001, FBT002
     ) -> TensorInfo:
-        """Make the tensor and remember its storage."""
+        """Make the tensor and remember its storage.
+
+        Raises:
+            _OddArguments: No tensor can have this shape.
+        """
+        self._check_shape(offset, shape, stride)
         storage = device = None
         if use is not None:
             storage, device = self.storage_prefix + use.key, use.device
@@ -174,6 +189,25 @@ class TensorRules:
             kind=guess_kind(key, dtype),
             requires_grad=requires_grad,
         )
+
+    def _check_shape(
+        self, offset: int, shape: tuple[int, ...], stride: tuple[int, ...] | None
+    ) -> None:
+        if len(shape) > self.limits.tensor_dims:
+            raise _OddArguments(f"{len(shape)} dimensions", Code.SHAPE_IMPOSSIBLE)
+        elements = 1
+        for size in shape:
+            if size < 0:
+                raise _OddArguments(f"shape {list(shape)}", Code.SHAPE_IMPOSSIBLE)
+            elements *= size
+        if elements > self.limits.tensor_elements:
+            raise _OddArguments(
+                f"shape {list(shape)} of {elements:,} elements", Code.SHAPE_IMPOSSIBLE
+            )
+        if offset < 0:
+            raise _OddArguments(f"offset {offset:,}", Code.SHAPE_IMPOSSIBLE)
+        if stride is not None and stride and min(stride) < 0:
+            raise _OddArguments(f"stride {list(stride)}", Code.SHAPE_IMPOSSIBLE)
 
     def storage(self, node: object) -> StorageId:
         """Return what a storage argument refers to.
@@ -237,7 +271,11 @@ Rule = Callable[[TensorRules, Instance, str, int], TensorInfo | None]
 
 
 class _OddArguments(Exception):  # noqa: N818
-    """A rebuild call that torch could not carry out; becomes a finding."""
+    """A rebuild call that torch could not carry out; becomes a finding of this code."""
+
+    def __init__(self, message: str, code: Code = Code.PICKLE_REBUILD_ODD) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def guess_kind(key: str, dtype: str) -> Kind:
@@ -304,9 +342,17 @@ def _strided(
         raise _OddArguments(f"{len(shape)} sizes but {len(stride)} strides")
     dtype = dtype or use.dtype or found.class_name.rpartition(".")[2]
     requires_grad = len(args) > 4 and args[4] is True
-    return rules.make(
+    tensor = rules.make(
         key, use, dtype, _whole(args[1]) + found.view_offset, shape, stride, requires_grad
     )
+    bits = _math_bits(args[-1]) if len(args) > 6 else ()
+    return msgspec.structs.replace(tensor, lazy=bits) if bits else tensor
+
+
+def _math_bits(node: object) -> tuple[str, ...]:
+    """`conj` and `neg` of the metadata: operations that reading the values must still apply."""
+    pairs = getattr(node, "pairs", None) or []
+    return tuple(key for key, value in pairs if key in ("conj", "neg") and value is True)
 
 
 def _rebuild_tensor(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:  # noqa: ARG001

@@ -96,6 +96,8 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
         tree=tree,
         storages=storages,
         storage_uses=uses,
+        storages_complete=contents.storages_complete
+        and all(inner.storages_complete for inner in walker.nested.values()),
         spending=spend_bytes(
             state_dicts,
             storages,

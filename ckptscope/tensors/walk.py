@@ -309,6 +309,7 @@ class Walker:
                 left_out += 1
                 self.visit(value, text, join(path, text), depth + 1)
         if group.tensors:
+            self._drop_repeated(group)
             self.groups.append(group)
             if not group.others:
                 kind = "state_dict"
@@ -320,6 +321,22 @@ class Walker:
             children=tuple(children),
             left_out=left_out,
         )
+
+    def _drop_repeated(self, group: Group) -> None:
+        """Of two tensors under one key the last counts, at the place of the first, as in a dict."""
+        last = {tensor.key: tensor for tensor in group.tensors}
+        repeated = len(group.tensors) - len(last)
+        if repeated:
+            group.tensors = list(last.values())
+            self.findings.append(
+                Finding(
+                    code=Code.KEY_DUPLICATE,
+                    severity=Severity.WARNING,
+                    message=f"{repeated:,} tensors stand under a key that comes again; the last "
+                    "counts",
+                    where=Where(key=group.path[:200]),
+                )
+            )
 
     def _room(self, children: list[TreeNode]) -> bool:
         return len(children) < MOST_CHILDREN and self._tree_nodes < _MOST_TREE_NODES

@@ -1,0 +1,77 @@
+# ckptscope. `make demo` shows it, `make test` checks it; both build their own .venv.
+#
+#   make demo     build demonstration checkpoints and inspect them (installs the core alone)
+#   make test     lint, types, import contract, tests (installs everything, torch included)
+#   make bench    measure against torch.load and write the table into benchmarks/README.md
+#   make clean    remove what the others made, the .venv included
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# -qq keeps errors and drops the rest; pip's notes about itself and about root help nobody here.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+INSTALL := $(PIP) install --root-user-action=ignore -c constraints.txt
+# Installed once for each change of these two.
+RECIPE := pyproject.toml constraints.txt
+
+# Tests are shared out over this many processes.
+JOBS ?= 2
+# More arguments for pytest: make tests ARGS='-k sniff'
+ARGS ?=
+# Width of the demonstration's tables.
+COLUMNS ?= 100
+
+.PHONY: help demo test lint types contract tests bench clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'ckptscope needs Python 3.11 or newer: make demo PYTHON=python3.11' >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo 'python3 has no venv module; on Debian: apt-get install python3-venv' >&2; exit 1; }
+
+$(VENV)/.core: $(RECIPE) | $(BIN)/python
+	@echo 'installing ckptscope into $(VENV)'
+	@$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.everything: $(RECIPE) | $(BIN)/python
+	@echo 'installing ckptscope, torch and the development tools into $(VENV)'
+	@$(INSTALL) -e '.[dev,forward]'
+	@touch $@ $(VENV)/.core
+
+demo: $(VENV)/.core
+	@echo 'building checkpoints in demo/ (generated weights, nobody'"'"'s)'
+	@$(BIN)/python -m fixtures --set demo --out demo
+	@echo
+	COLUMNS=$(COLUMNS) $(BIN)/ckptscope inspect demo/*
+
+test: lint types contract tests
+
+lint: $(VENV)/.everything
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.everything
+	@$(BIN)/mypy
+
+contract: $(VENV)/.everything
+	@$(BIN)/lint-imports
+
+tests: $(VENV)/.everything
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+bench: $(VENV)/.everything
+	@$(BIN)/python -m benchmarks --write
+
+clean:
+	rm -rf $(VENV) demo large build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache \
+	  .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""`python -m ckptscope`: the same program."""
+
+from ckptscope.cli.app import main
+
+main()

@@ -1,0 +1,117 @@
+"""Whether tensors fit their storages, and storages what is said of them.
+
+Enters: a manifest. Leaves: findings `TEN...`. No byte of a storage is read.
+"""
+
+from collections.abc import Iterator
+
+from ckptscope.facts.dtypes import ITEM_BYTES, storage_bytes
+from ckptscope.facts.findings import Code, Finding, Severity, Where
+from ckptscope.facts.tensors import Manifest, TensorInfo
+from ckptscope.tensors.spending import view_span, with_parts
+
+#: Findings of one code that are listed one by one; the rest is counted in one more.
+_MOST_OF_A_KIND = 20
+
+
+def check_layout(manifest: Manifest) -> tuple[Finding, ...]:
+    """Compare every view with its storage and every storage with its declaration."""
+    found: dict[Code, list[Finding]] = {}
+    for one in (*_tensor_findings(manifest), *_storage_findings(manifest)):
+        found.setdefault(one.code, []).append(one)
+    return tuple(finding for group in found.values() for finding in _bounded(group))
+
+
+def _bounded(group: list[Finding]) -> list[Finding]:
+    rest = len(group) - _MOST_OF_A_KIND
+    if rest <= 0:
+        return group
+    last = Finding(
+        code=group[0].code,
+        severity=group[0].severity,
+        message=f"the same of {rest:,} more",
+    )
+    return [*group[:_MOST_OF_A_KIND], last]
+
+
+def _tensor_findings(manifest: Manifest) -> Iterator[Finding]:
+    for state_dict in manifest.state_dicts:
+        for tensor in with_parts(state_dict.tensors):
+            name = f"{state_dict.path}/{tensor.key}" if state_dict.path else tensor.key
+            if tensor.dtype not in ITEM_BYTES:
+                yield _error(Code.DTYPE_UNKNOWN, name, f"no dtype of torch: {tensor.dtype!r:.60}")
+            elif tensor.storage is not None and tensor.stride is not None:
+                yield from _view(manifest, tensor, name)
+
+
+def _view(manifest: Manifest, tensor: TensorInfo, name: str) -> Iterator[Finding]:
+    """Check that a view stays in its storage, as declared and as it is."""
+    storage = manifest.storages.get(tensor.storage or "")
+    use = manifest.storage_uses.get(tensor.storage or "")
+    if storage is None:
+        if manifest.storages_complete:
+            yield _error(
+                Code.STORAGE_MISSING,
+                name,
+                f"storage {tensor.storage!r:.60} is not in the file",
+            )
+        return
+    start, end = view_span(tensor)
+    if start == end:
+        return
+    need = storage_bytes(end, tensor.dtype) or 0
+    declared = storage_bytes(use.elements, use.dtype) if use is not None else None
+    if declared is not None and need > declared:
+        yield _outside(name, tensor, need, declared, "declared")
+    elif need > storage.size_bytes:
+        yield _outside(name, tensor, need, storage.size_bytes, "held")
+
+
+def _outside(name: str, tensor: TensorInfo, need: int, have: int, word: str) -> Finding:
+    return Finding(
+        code=Code.VIEW_OUTSIDE_STORAGE,
+        severity=Severity.ERROR,
+        message=f"the view ends at byte {need:,} of a storage of {have:,} bytes ({word})",
+        where=Where(key=name[:400]),
+        evidence=(
+            f"shape {list(tensor.shape)}, stride {list(tensor.stride or ())}, offset "
+            f"{tensor.offset:,}, {tensor.dtype}",
+        ),
+    )
+
+
+def _storage_findings(manifest: Manifest) -> Iterator[Finding]:
+    for key, use in manifest.storage_uses.items():
+        storage = manifest.storages.get(key)
+        declared = storage_bytes(use.elements, use.dtype)
+        if storage is None or declared is None or declared == storage.size_bytes:
+            continue
+        short = storage.size_bytes < declared
+        yield Finding(
+            code=Code.STORAGE_SHORT if short else Code.STORAGE_LONG,
+            severity=Severity.ERROR if short else Severity.WARNING,
+            message=f"storage {key!r:.60} is declared with {declared:,} bytes and holds "
+            f"{storage.size_bytes:,}",
+            where=Where(member=storage.member),
+        )
+    used = {
+        tensor.storage
+        for state_dict in manifest.state_dicts
+        for tensor in with_parts(state_dict.tensors)
+    }
+    unused = [key for key in manifest.storages if key not in used]
+    unused = [key for key in unused if key not in manifest.storage_uses]
+    if unused:
+        total = sum(manifest.storages[key].stored_bytes for key in unused)
+        yield Finding(
+            code=Code.STORAGE_UNUSED,
+            severity=Severity.WARNING,
+            message=f"{len(unused):,} storages of {total:,} bytes belong to no tensor",
+            evidence=tuple(f"storage {key!r:.60}" for key in unused[:5]),
+        )
+
+
+def _error(code: Code, name: str, message: str) -> Finding:
+    return Finding(
+        code=code, severity=Severity.ERROR, message=message, where=Where(key=name[:400])
+    )

@@ -1,0 +1,1 @@
+"""The command line: options, environment, exit codes. The only room that knows typer."""

@@ -1,0 +1,45 @@
+"""The program: its commands and what they share.
+
+Rooms are imported inside the commands: `--help` must not wait for them.
+"""
+
+from typing import Annotated
+
+import typer
+
+from ckptscope.cli.inspect import inspect_command
+from ckptscope.cli.schema import schema_command
+from ckptscope.version import VERSION
+
+app = typer.Typer(
+    name="ckptscope",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("inspect")(inspect_command)
+app.command("schema")(schema_command)
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001
+    if wanted:
+        typer.echo(f"ckptscope {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Say what a PyTorch checkpoint really is, without executing a byte of it."""
+
+
+def main() -> None:
+    """Run the program."""
+    app()

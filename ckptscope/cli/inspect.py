@@ -1,0 +1,102 @@
+"""`ckptscope inspect FILE...`: what is in these checkpoints?"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ckptscope.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from ckptscope.facts.report import InspectReport
+
+
+class OutputFormat(StrEnum):
+    """How to show a report."""
+
+    TEXT = "text"
+    JSON = "json"
+    MARKDOWN = "markdown"
+
+
+def inspect_command(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...", help="Checkpoints, folders or globs; kinds are told by content."
+        ),
+    ],
+    output_format: Annotated[
+        OutputFormat, typer.Option("--format", "-f", help="How to show the report.")
+    ] = OutputFormat.TEXT,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
+    ] = None,
+    tensors: Annotated[
+        bool, typer.Option("--tensors", help="List every tensor (JSON always does).")
+    ] = False,
+    max_spool: Annotated[
+        str,
+        typer.Option(
+            "--max-spool",
+            metavar="SIZE",
+            help="Bytes that a compressed wrapper may unpack to: 500M, 2G, ...",
+        ),
+    ] = "2G",
+) -> None:
+    """Take checkpoints apart: containers, tensors, training record, bytes, findings.
+
+    Nothing of a file is executed, and no tensor's bytes are read.
+    """
+    import msgspec
+
+    from ckptscope.cli.output import write_error, write_result
+    from ckptscope.cli.sizes import parse_size
+    from ckptscope.errors import UsageError
+    from ckptscope.facts.limits import DEFAULT_LIMITS
+    from ckptscope.pipeline import inspect
+
+    try:
+        limits = msgspec.structs.replace(DEFAULT_LIMITS, spool_bytes=parse_size(max_spool))
+        report = inspect(files, limits=limits)
+        write_result(_render(report, output_format, output, tensors=tensors), output)
+    except UsageError as error:
+        write_error(str(error))
+        raise typer.Exit(Exit.USAGE) from error
+    except OSError as error:
+        write_error(f"cannot write {str(output)!r}: {error.strerror}")
+        raise typer.Exit(Exit.UNREADABLE) from error
+    failures = [one for one in report.files if one.failure is not None]
+    for one in failures:
+        write_error(f"{one.path}: {one.failure.message if one.failure else ''}")
+    if failures:
+        raise typer.Exit(Exit.UNREADABLE)
+    if not report.files:
+        write_error(_nothing_found(len(report.skipped)))
+        raise typer.Exit(Exit.USAGE)
+
+
+def _nothing_found(skipped: int) -> str:
+    return f"no checkpoint found; {skipped:,} other files were looked at"
+
+
+def _render(
+    report: "InspectReport", output_format: OutputFormat, output: Path | None, *, tensors: bool
+) -> bytes:
+    """Load only the renderer that is asked for: rich alone takes as long as reading a file."""
+    if output_format is OutputFormat.JSON:
+        from ckptscope.reports.json import render_json
+
+        return render_json(report)
+    if output_format is OutputFormat.MARKDOWN:
+        from ckptscope.reports.markdown import render_markdown
+
+        return render_markdown(report, tensors=tensors).encode("utf-8", "backslashreplace")
+    from ckptscope.cli.output import terminal_width, wants_color
+    from ckptscope.reports.text import render_text
+
+    text = render_text(
+        report, width=terminal_width(), color=wants_color(output), tensors=tensors
+    )
+    return text.encode("utf-8", "backslashreplace")

@@ -1,0 +1,42 @@
+"""Where results and messages go: stdout or a file, stderr, whole or not at all."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from ckptscope.reports.escaping import escape_terminal
+from ckptscope.writers.atomic import writing_file
+
+
+def write_result(data: bytes, output: Path | None) -> None:
+    """Write to a file beside and rename, or to stdout; a reader that left is no error."""
+    if output is not None:
+        with writing_file(output) as file:
+            file.write(data)
+        return
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # `ckptscope inspect ... | head`: the rest is not wanted. The interpreter flushes stdout
+        # once more at its end, which must go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def write_error(message: str) -> None:
+    """Write one line to stderr; control characters of names are shown, not sent."""
+    print(f"ckptscope: {escape_terminal(message)}", file=sys.stderr)  # noqa: T201
+
+
+def wants_color(output: Path | None) -> bool:
+    """Whether colours are welcome: a terminal, and NO_COLOR unset (no-color.org)."""
+    if output is not None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
+
+
+def terminal_width() -> int:
+    """Columns to fill: the terminal's, COLUMNS, or 80."""
+    return max(shutil.get_terminal_size((80, 24)).columns, 40)

@@ -1,0 +1,1 @@
+"""Report → string: text for people, markdown, JSON. Nothing here prints or judges."""

@@ -1,0 +1,178 @@
+"""Report → JSON, under a versioned schema.
+
+Enters: a report. Leaves: UTF-8 bytes of one JSON object, `ckptscope/inspect/1`, whatever the number
+of files. Numbers that JSON cannot say (NaN, infinities) are texts; a lone surrogate in a name stays
+an escape.
+"""
+
+import json
+import math
+from typing import Literal
+
+import msgspec
+
+from ckptscope.facts.containers import ContainerKind
+from ckptscope.facts.findings import Finding
+from ckptscope.facts.pickled import Import
+from ckptscope.facts.report import Failure, FileReport, InspectReport, Skipped
+from ckptscope.facts.tensors import (
+    ArrayInfo,
+    Manifest,
+    Optimizer,
+    Origin,
+    PickleInfo,
+    Role,
+    Spending,
+    StateDict,
+    TensorInfo,
+    TreeNode,
+)
+
+INSPECT_SCHEMA = "ckptscope/inspect/1"
+
+
+class StateDictOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A state_dict as the JSON shows it: counts beside the list of tensors."""
+
+    path: str
+    prefix: str
+    role: Role
+    role_evidence: str
+    class_name: str | None
+    parameters: int
+    buffers: int
+    elements: int
+    shared_elements: int
+    kind_origin: Origin
+    kind_evidence: str
+    versions: dict[str, int] | None
+    tensors: tuple[TensorInfo, ...]
+
+
+class ScalarOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A plain value of the training record."""
+
+    path: str
+    value: int | float | bool | str
+
+
+class StorageOut(msgspec.Struct, frozen=True, kw_only=True):
+    """How many storages there are, and their bytes."""
+
+    count: int
+    size_bytes: int
+    stored_bytes: int
+
+
+class FileOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One checkpoint, or the failure to read one."""
+
+    path: str
+    location: tuple[str, ...] = ()
+    containers: tuple[ContainerKind, ...] = ()
+    size_bytes: int | None = None
+    byteorder: str | None = None
+    format: dict[str, str] = {}
+    state_dicts: tuple[StateDictOut, ...] = ()
+    optimizers: tuple[Optimizer, ...] = ()
+    arrays: tuple[ArrayInfo, ...] = ()
+    scalars: tuple[ScalarOut, ...] = ()
+    tree: TreeNode | None = None
+    storages: StorageOut | None = None
+    spending: tuple[Spending, ...] = ()
+    pickles: tuple[PickleInfo, ...] = ()
+    imports: tuple[Import, ...] = ()
+    unclaimed_members: tuple[str, ...] = ()
+    metadata: dict[str, str] = {}
+    architecture: None = None
+    findings: tuple[Finding, ...] = ()
+    failure: Failure | None = None
+
+
+class InspectOut(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole object."""
+
+    schema: Literal["ckptscope/inspect/1"] = INSPECT_SCHEMA
+    files: tuple[FileOut, ...]
+    skipped: tuple[Skipped, ...] = ()
+
+
+def render_json(report: InspectReport) -> bytes:
+    """Return the report as JSON with a newline at its end."""
+    out = InspectOut(files=tuple(_file(one) for one in report.files), skipped=report.skipped)
+    return encode(out) + b"\n"
+
+
+def encode(value: object) -> bytes:
+    """Encode as JSON; names with lone surrogates, which UTF-8 cannot hold, are escaped."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(value, str_keys=True)
+        return json.dumps(plain, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+def inspect_json_schema() -> bytes:
+    """Return the JSON schema of the output, indented."""
+    schema = msgspec.json.schema(InspectOut)
+    schema["$id"] = INSPECT_SCHEMA
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
+
+
+def _file(report: FileReport) -> FileOut:
+    manifest = report.manifest
+    if manifest is None:
+        return FileOut(path=report.path, failure=report.failure)
+    return FileOut(
+        path=report.path,
+        location=manifest.location,
+        containers=manifest.containers,
+        size_bytes=manifest.size_bytes,
+        byteorder=manifest.byteorder,
+        format=dict(manifest.format_facts),
+        state_dicts=tuple(_state_dict(one) for one in manifest.state_dicts),
+        optimizers=manifest.optimizers,
+        arrays=manifest.arrays,
+        scalars=tuple(
+            ScalarOut(path=one.path, value=_sayable(one.value)) for one in manifest.scalars
+        ),
+        tree=manifest.tree,
+        storages=_storages(manifest),
+        spending=manifest.spending,
+        pickles=manifest.pickles,
+        imports=manifest.imports,
+        unclaimed_members=manifest.unclaimed_members,
+        metadata=dict(manifest.metadata),
+        findings=manifest.findings,
+    )
+
+
+def _state_dict(one: StateDict) -> StateDictOut:
+    return StateDictOut(
+        path=one.path,
+        prefix=one.prefix,
+        role=one.role,
+        role_evidence=one.role_evidence,
+        class_name=one.class_name,
+        parameters=one.parameters,
+        buffers=one.buffers,
+        elements=one.elements,
+        shared_elements=one.shared_elements,
+        kind_origin=one.kind_origin,
+        kind_evidence=one.kind_evidence,
+        versions=one.versions,
+        tensors=one.tensors,
+    )
+
+
+def _sayable(value: float | bool | str) -> int | float | bool | str:  # noqa: FBT001
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _storages(manifest: Manifest) -> StorageOut:
+    held = manifest.storages.values()
+    return StorageOut(
+        count=len(held),
+        size_bytes=sum(storage.size_bytes for storage in held),
+        stored_bytes=sum(storage.stored_bytes for storage in held),
+    )

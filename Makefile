@@ -63,7 +63,7 @@ types: $(VENV)/.everything
 	@$(BIN)/mypy
 
 contract: $(VENV)/.everything
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 tests: $(VENV)/.everything
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

@@ -55,20 +55,12 @@ def inspect(paths: Iterable[PathLike], *, limits: Limits = DEFAULT_LIMITS) -> In
     files: list[FileReport] = []
     skipped: list[Skipped] = []
     for path, named in _expand(paths):
-        for report in _inspect_path(path, limits):
-            if not named and _is_no_checkpoint(report):
-                skipped.append(Skipped(path=report.path, reason=_message(report)))
+        for found in _inspect_path(path, limits, named=named):
+            if isinstance(found, Skipped):
+                skipped.append(found)
             else:
-                files.append(report)
+                files.append(found)
     return InspectReport(files=tuple(files), skipped=tuple(skipped))
-
-
-def _is_no_checkpoint(report: FileReport) -> bool:
-    return report.failure is not None and report.failure.kind == UnknownContainerError.__name__
-
-
-def _message(report: FileReport) -> str:
-    return report.failure.message if report.failure is not None else ""
 
 
 def _expand(paths: Iterable[PathLike]) -> Iterator[tuple[Path, bool]]:
@@ -133,13 +125,25 @@ def _is_checkpoint_folder(path: Path) -> bool:
         return False
 
 
-def _inspect_path(path: Path, limits: Limits) -> Iterator[FileReport]:
-    """Report on every checkpoint of one file or folder; what goes wrong becomes a failure."""
+def _inspect_path(path: Path, limits: Limits, *, named: bool) -> Iterator[FileReport | Skipped]:
+    """Report on every checkpoint of one file or folder; what goes wrong becomes a failure.
+
+    What simply is no checkpoint is skipped, unless the user named it.
+    """
     name = str(path)
     try:
         with ExitStack() as stack, _paused_gc():
             for outcome in _outcomes(path, limits, stack):
-                yield _report(name, outcome, limits)
+                if isinstance(outcome, Contents):
+                    yield _report(name, outcome, limits)
+                elif isinstance(outcome.error, UnknownContainerError) and (
+                    outcome.location or not named
+                ):
+                    yield Skipped(
+                        path=" > ".join((name, *outcome.location)), reason=outcome.error.message
+                    )
+                else:
+                    yield FileReport(path=name, failure=_failure(outcome.error, outcome.location))
     except ArtifactError as error:
         yield FileReport(path=name, failure=_failure(error, ()))
 
@@ -150,13 +154,11 @@ def _outcomes(path: Path, limits: Limits, stack: ExitStack) -> Iterator[Outcome]
     return read_file(stack.enter_context(open_local(path)), limits)
 
 
-def _report(name: str, outcome: Outcome, limits: Limits) -> FileReport:
-    if isinstance(outcome, Unread):
-        return FileReport(path=name, failure=_failure(outcome.error, outcome.location))
+def _report(name: str, contents: Contents, limits: Limits) -> FileReport:
     try:
-        return FileReport(path=name, manifest=_manifest(outcome, limits).manifest)
+        return FileReport(path=name, manifest=_manifest(contents, limits).manifest)
     except ArtifactError as error:
-        return FileReport(path=name, failure=_failure(error, outcome.location))
+        return FileReport(path=name, failure=_failure(error, contents.location))
 
 
 def _manifest(contents: Contents, limits: Limits) -> ManifestBuild:

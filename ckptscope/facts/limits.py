@@ -35,6 +35,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     tree_depth: int = 150
     #: Steps of one walk over a graph; shared parts count each time they are met.
     walk_steps: int = 5_000_000
+    #: Containers that one walk may meet again under another path: parts that are shared and share
+    #: parts in turn multiply.
+    walk_revisits: int = 100_000
     #: Elements that one tensor may declare; more than any address space holds.
     tensor_elements: int = 1 << 48
     #: Dimensions of one tensor; torch itself stops at 64.

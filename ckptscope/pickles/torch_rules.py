@@ -74,6 +74,9 @@ class TensorRules:
         self.uses: dict[str, StorageUse] = {}
         self._load_nested = load_nested
         self._nested: dict[int, NestedLoader] = {}
+        self._plain_ids_noted = False
+        #: Gradients that hang on Parameters of 2017: (key, node), until the walk takes them.
+        self.gradients: list[tuple[str, Instance]] = []
         self._storage_ids: dict[int, StorageId | None] = {}
 
     def read(self, node: object, key: str, depth: int = 0) -> TensorInfo | None:
@@ -125,6 +128,8 @@ class TensorRules:
         inner = self.read(state[0], key, depth + 1)
         if inner is None:
             return None
+        if len(state) > 1 and type(state[1]) is Instance:
+            self.gradients.append((f"{key}.grad", state[1]))
         flags = [item for item in state[1:] if type(item) is bool]
         return _as_parameter(inner, found.name, bool(flags and flags[0]))
 
@@ -219,6 +224,11 @@ class TensorRules:
             found = self.storage_id(node)
             if found is not None:
                 return found
+        if type(node) is tuple:
+            found = parse_storage_id(node)
+            if found is not None:
+                self._note_plain_id()
+                return found
         if type(node) is Instance and type(node.callable) is GlobalRef:
             if node.callable.qualified == "torch.storage._load_from_bytes":
                 return self._nested_storage(node)
@@ -227,6 +237,19 @@ class TensorRules:
                     if type(part) is PersistentRef:
                         return self.storage(part)
         raise _OddArguments("expected a storage")
+
+    def _note_plain_id(self) -> None:
+        """A storage named by a plain tuple: read, but torch could not."""
+        if not self._plain_ids_noted:
+            self._plain_ids_noted = True
+            self.findings.append(
+                Finding(
+                    code=Code.PICKLE_PERSISTENT_ID,
+                    severity=Severity.WARNING,
+                    message="storages are named by plain tuples and not by persistent ids; "
+                    "torch.load cannot read this",
+                )
+            )
 
     def storage_id(self, node: PersistentRef) -> StorageId | None:
         """Return a storage's persistent id, parsed once."""

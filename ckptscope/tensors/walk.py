@@ -62,6 +62,8 @@ class Walker:
         self.rules = self._rules_for(contents, "")
         self._names: dict[int, str] = {}
         self._open: set[int] = set()
+        self._visited: set[int] = set()
+        self._revisits = 0
         self._steps = 0
         self._tree_nodes = 0
 
@@ -106,7 +108,6 @@ class Walker:
                 "walk_steps",
                 allowed=self.limits.walk_steps,
                 actual=self._steps,
-                advice="the pickle shares parts so that they multiply",
             )
 
     def tensor(self, node: object, key: str, path: str) -> TensorInfo | None:
@@ -114,11 +115,22 @@ class Walker:
         found = self.rules.read(node, key)
         if found is None:
             return None
+        if self.rules.gradients:
+            self._take_gradients(path)
         name = join(path, key)
         first = self._names.setdefault(id(node), name)
         if first != name:
             found = msgspec.structs.replace(found, alias_of=first)
         return found
+
+    def _take_gradients(self, path: str) -> None:
+        """Gradients that were saved with their parameters make a group of their own."""
+        pending, self.rules.gradients = self.rules.gradients, []
+        for key, node in pending:
+            gradient = self.rules.read(node, key)
+            if gradient is not None:
+                self.groups.append(Group(path, "gradients", [gradient]))
+        self.rules.gradients = []
 
     def visit(self, node: object, name: str, path: str, depth: int) -> TreeNode:
         """Walk a node that is no tensor and return its place in the tree."""
@@ -146,11 +158,26 @@ class Walker:
         if depth >= self.limits.tree_depth:
             self._too_deep(path)
             return TreeNode(name=name, kind="alias", value="not followed")
+        self._count_revisit(id(node))
         self._open.add(id(node))
         try:
             return walk()
         finally:
             self._open.discard(id(node))
+
+    def _count_revisit(self, identity: int) -> None:
+        """Count a container that was walked before under another path."""
+        if identity not in self._visited:
+            self._visited.add(identity)
+            return
+        self._revisits += 1
+        if self._revisits > self.limits.walk_revisits:
+            raise LimitError(
+                "walk_revisits",
+                allowed=self.limits.walk_revisits,
+                actual=self._revisits,
+                advice="the pickle shares parts so that they multiply",
+            )
 
     def _too_deep(self, path: str) -> None:
         self.findings.append(

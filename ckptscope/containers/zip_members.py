@@ -1,7 +1,8 @@
 """A zip archive as a table of members."""
 
 from ckptscope.containers.members import Entry
-from ckptscope.containers.zip_archive import STORED, ZipArchive, read_zip
+from ckptscope.containers.zip_archive import ZipArchive, read_zip
+from ckptscope.containers.zip_directory import STORED
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Finding
 from ckptscope.facts.limits import Limits

@@ -4,7 +4,9 @@ Enters: a source and where the pickle starts. Leaves: a `PickleGraph`. The loop 
 dozen opcodes that make up a pickle of tensors itself and hands all others to `handlers`. It is
 longer and more branched than our style allows elsewhere, for speed: a checkpoint of 100,000
 tensors runs through it three million times, and a function call for each would double the time.
-The branches stand in the order of frequency in such a file.
+The branches stand in the order of frequency in such a file; where LONG_BINPUT
+nearly always follows, it is taken along. Only branches that create objects reach the check of the
+budget at the end of the loop.
 
 Source: CPython's `Lib/pickle.py` (semantics of every opcode) and PEP 307, 3154, 574.
 """
@@ -14,7 +16,7 @@ import struct
 from ckptscope.errors import PickleFormatError
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, Instance, PersistentRef, PickleGraph
-from ckptscope.pickles.handlers import HANDLERS
+from ckptscope.pickles.handlers import HANDLERS, push_text
 from ckptscope.pickles.state import LONGEST_FIXED_OPCODE, MachineState
 from ckptscope.sources.base import ByteSource
 
@@ -89,15 +91,18 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
                 raise _at(state, base + position - 1).fail("stack underflow")
             memo[_UINT4(buffer, position)[0]] = stack[-1]
             position += 4
+            continue
         elif op == 0x68:  # BINGET
             index = buffer[position]
             if index not in memo:
                 raise _at(state, base + position - 1).fail(f"memo has no entry {index}")
             push(memo[index])
             position += 1
+            continue
         elif op == 0x4B:  # BININT1
             push(buffer[position])
             position += 1
+            continue
         elif op == 0x74:  # TUPLE
             if not marks:
                 raise _at(state, base + position - 1).fail(
@@ -108,6 +113,9 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             del stack[height:]
             push(items)
             fence = marks[-1] if marks else 0
+            if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
+                memo[_UINT4(buffer, position + 1)[0]] = items
+                position += 5
             budget -= 1
         elif op == 0x28:  # MARK
             fence = len(stack)
@@ -115,21 +123,26 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             if len(marks) > state.limits.nesting:
                 marks.pop()
                 _at(state, base + position - 1).open_mark()
+            continue
         elif op == 0x58:  # BINUNICODE
             size = _UINT4(buffer, position)[0]
             end = position + 4 + size
             if end <= length:
                 try:
-                    push(str(buffer[position + 4 : end], "utf-8", "surrogatepass"))
+                    text = str(buffer[position + 4 : end], "utf-8", "surrogatepass")
                 except UnicodeDecodeError as error:
                     raise _at(state, base + position - 1).fail("expected UTF-8") from error
+                push(text)
                 position = end
-            else:
-                state.position, state.opcode_offset = position, base + position - 1
-                handlers(op)(state)  # type: ignore[misc]  # BINUNICODE is in the table
-                buffer, base, position = state.buffer, state.base, state.position
-                length = len(buffer)
-                soft = length - LONGEST_FIXED_OPCODE if state.more else length - 1
+                if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
+                    memo[_UINT4(buffer, position + 1)[0]] = text
+                    position += 5
+                continue
+            state.position, state.opcode_offset = position, base + position - 1
+            push_text(state, _UINT4(state.take(4))[0])
+            buffer, base, position = state.buffer, state.base, state.position
+            length = len(buffer)
+            soft = length - LONGEST_FIXED_OPCODE if state.more else length - 1
         elif op == 0x52:  # REDUCE
             if len(stack) < fence + 2:
                 raise _at(state, base + position - 1).fail("stack underflow")
@@ -145,10 +158,14 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
                 raise _at(state, base + position - 1).fail(
                     f"expected something to call, found {type(function).__name__}"
                 )
-            stack[-1] = Instance(function, args, base + position - 1)
+            stack[-1] = instance = Instance(function, args, base + position - 1)
+            if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
+                memo[_UINT4(buffer, position + 1)[0]] = instance
+                position += 5
             budget -= 1
         elif op == 0x29:  # EMPTY_TUPLE
             push(())
+            continue
         elif op == 0x85:  # TUPLE1
             if len(stack) <= fence:
                 raise _at(state, base + position - 1).fail("stack underflow")
@@ -162,17 +179,23 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             budget -= 1
         elif op == 0x89:  # NEWFALSE
             push(False)  # noqa: FBT003
+            continue
         elif op == 0x4D:  # BININT2
             push(_UINT2(buffer, position)[0])
             position += 2
+            continue
         elif op == 0x4A:  # BININT
             push(_INT4(buffer, position)[0])
             position += 4
+            continue
         elif op == 0x86:  # TUPLE2
             if len(stack) < fence + 2:
                 raise _at(state, base + position - 1).fail("stack underflow")
             last = stack.pop()
-            stack[-1] = (stack[-1], last)
+            stack[-1] = items = (stack[-1], last)
+            if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
+                memo[_UINT4(buffer, position + 1)[0]] = items
+                position += 5
             budget -= 1
         elif op == 0x87:  # TUPLE3
             if len(stack) < fence + 3:
@@ -186,16 +209,20 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
                 raise _at(state, base + position - 1).fail("stack underflow")
             memo[buffer[position]] = stack[-1]
             position += 1
+            continue
         elif op == 0x6A:  # LONG_BINGET
             index = _UINT4(buffer, position)[0]
             if index not in memo:
                 raise _at(state, base + position - 1).fail(f"memo has no entry {index}")
             push(memo[index])
             position += 4
+            continue
         elif op == 0x4E:  # NONE
             push(None)
+            continue
         elif op == 0x88:  # NEWTRUE
             push(True)  # noqa: FBT003
+            continue
         elif op == 0x2E:  # STOP
             state.position, state.opcode_offset = position, base + position - 1
             state.fence = fence

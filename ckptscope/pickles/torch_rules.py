@@ -20,7 +20,7 @@ from ckptscope.facts.pickled import BytesRef, GlobalRef, Instance, PersistentRef
 from ckptscope.facts.tensors import ExternalTensor, Kind, Origin, StorageUse, TensorInfo
 from ckptscope.pickles.numpy_rules import read_array
 from ckptscope.pickles.persistent import StorageId, parse_storage_id
-from ckptscope.pickles.views import bytes_value, class_of, sequence_items
+from ckptscope.pickles.views import bytes_value, class_of, plain_text, sequence_items
 
 #: Names of the tensors that BatchNorm registers as buffers (torch/nn/modules/batchnorm.py).
 _BUFFER_NAMES = frozenset({"running_mean", "running_var", "num_batches_tracked"})
@@ -36,6 +36,7 @@ _WRAPPER_CLASSES = {
     ("torch._tensor", "Tensor"),
     ("torch.tensor", "Tensor"),
 }
+_WRAPPER_NAMES = frozenset(name for _, name in _WRAPPER_CLASSES)
 #: Calls that only wrap: the class or function of a subclass around another rebuild call.
 _DEPTH = 16
 
@@ -91,6 +92,8 @@ class TensorRules:
                 rule = _RULES.get((function.module, function.name))
                 if rule is not None:
                     return self._apply(rule, node, key, depth)
+                if function.name not in _WRAPPER_NAMES and function.name[:1] != "_":
+                    return None
             return self._wrapped(node, key, depth)
         if type(node) is PersistentRef:
             return self._external(node, key)
@@ -202,17 +205,18 @@ class TensorRules:
             raise _OddArguments(f"{len(shape)} dimensions", Code.SHAPE_IMPOSSIBLE)
         elements = 1
         for size in shape:
-            if size < 0:
-                raise _OddArguments(f"shape {list(shape)}", Code.SHAPE_IMPOSSIBLE)
+            if not 0 <= size <= _MOST:
+                raise _OddArguments(f"shape ({_numbers(shape)})", Code.SHAPE_IMPOSSIBLE)
             elements *= size
         if elements > self.limits.tensor_elements:
             raise _OddArguments(
-                f"shape {list(shape)} of {elements:,} elements", Code.SHAPE_IMPOSSIBLE
+                f"shape ({_numbers(shape)}) of {elements:,} elements", Code.SHAPE_IMPOSSIBLE
             )
-        if offset < 0:
-            raise _OddArguments(f"offset {offset:,}", Code.SHAPE_IMPOSSIBLE)
-        if stride is not None and stride and min(stride) < 0:
-            raise _OddArguments(f"stride {list(stride)}", Code.SHAPE_IMPOSSIBLE)
+        if not 0 <= offset <= _MOST:
+            raise _OddArguments(f"offset {_numbers((offset,))}", Code.SHAPE_IMPOSSIBLE)
+        for step in stride or ():
+            if not 0 <= step <= _MOST:
+                raise _OddArguments(f"stride ({_numbers(stride or ())})", Code.SHAPE_IMPOSSIBLE)
 
     def storage(self, node: object) -> StorageId:
         """Return what a storage argument refers to.
@@ -221,9 +225,9 @@ class TensorRules:
             _OddArguments: It is no storage.
         """
         if type(node) is PersistentRef:
-            found = self.storage_id(node)
-            if found is not None:
-                return found
+            known = self._storage_ids.get(id(node)) or self.storage_id(node)
+            if known is not None:
+                return known
         if type(node) is tuple:
             found = parse_storage_id(node)
             if found is not None:
@@ -329,6 +333,11 @@ def _as_parameter(inner: TensorInfo, class_name: str, requires_grad: bool) -> Te
     )
 
 
+def _numbers(sizes: tuple[int, ...]) -> str:
+    """Show sizes that may be absurdly large."""
+    return ", ".join(plain_text(size) for size in sizes)
+
+
 def _whole(node: object) -> int:
     if type(node) is not int:
         raise _OddArguments("expected a whole number")
@@ -343,7 +352,7 @@ def _sizes(node: object) -> tuple[int, ...]:
             raise _OddArguments("expected a tuple of sizes")
         node = tuple(found[1])
     for size in node:
-        if type(size) is not int or not -_MOST <= size <= _MOST:
+        if type(size) is not int:
             raise _OddArguments("expected whole numbers as sizes")
     return node
 

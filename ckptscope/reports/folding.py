@@ -1,0 +1,329 @@
+"""Keys of a state_dict → a short table of modules, equal blocks folded into one row.
+
+Enters: a `StateDict`. Leaves: `FoldedModule`s whose keys, spelled out, are exactly the keys that
+came in, and the sum of those that found no room. Sub-modules that are numbered and equal in all
+relative names, shapes and dtypes stand in one row, `stages.2.{0..8}`; also inside one another.
+
+One pass builds a tree of modules, one more gives equal subtrees equal numbers (hash consing), so
+that the cost grows with the number of keys alone.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from ckptscope.facts.dtypes import storage_bytes
+from ckptscope.facts.tensors import Kind, StateDict, TensorInfo
+
+#: Rows of one summary.
+MOST_ROWS = 40
+#: Rows up to which the insides of folded blocks are shown too.
+_COMPACT_ROWS = 24
+#: Rows below which a module with too many parts is opened all the same, its largest parts shown.
+_FEW_ROWS = 8
+#: Modules are told apart down to this depth; the rest of a key is taken for a name.
+_MOST_SEGMENTS = 64
+
+#: A name, or the numbers of equal siblings as the file spells them.
+Segment: TypeAlias = str | tuple[str, ...]
+
+
+class _Module:
+    """A node of the tree: its own tensors, its sub-modules, and their sums."""
+
+    __slots__ = (
+        "buffers",
+        "children",
+        "count",
+        "main",
+        "parameters",
+        "path",
+        "signature",
+        "size_bytes",
+        "tensors",
+    )
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.tensors: list[tuple[str, TensorInfo]] = []
+        self.children: dict[str, _Module] = {}
+        self.signature = self.count = self.parameters = self.buffers = self.size_bytes = 0
+        self.main: tuple[str, TensorInfo] | None = None
+
+
+class FoldedModule(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """One row: a module, or several equal ones.
+
+    Attributes:
+        segments: Its path below the prefix.
+        multiplicity: How many modules it stands for.
+        own_only: Whether sub-modules have rows of their own.
+        first: The first of the equal modules.
+    """
+
+    segments: tuple[Segment, ...]
+    multiplicity: int = 1
+    own_only: bool = False
+    first: _Module
+
+    @property
+    def path(self) -> str:
+        """The path as it is written: `stages.2.{0..8}`."""
+        return ".".join(s if isinstance(s, str) else fold_numbers(s) for s in self.segments)
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether it stands for several modules."""
+        return self.multiplicity > 1
+
+    @property
+    def tensors(self) -> int:
+        """How many tensors it stands for."""
+        return self.multiplicity * _count(self.first, own_only=self.own_only)
+
+    @property
+    def parameters(self) -> int:
+        """Elements of its parameters."""
+        return self.multiplicity * self._sum(Kind.PARAMETER)
+
+    @property
+    def buffers(self) -> int:
+        """Elements of its buffers."""
+        return self.multiplicity * self._sum(Kind.BUFFER)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of its elements; other names of a tensor take none."""
+        if not self.own_only:
+            return self.multiplicity * self.first.size_bytes
+        return self.multiplicity * sum(tensor_bytes(tensor) for _, tensor in self.first.tensors)
+
+    @property
+    def main(self) -> tuple[str, TensorInfo] | None:
+        """Its largest parameter (or tensor) with the name below the module."""
+        found = self.first.main
+        if self.own_only:
+            found = _largest(self.first.tensors)
+        if found is None:
+            return None
+        key, tensor = found
+        return key[len(self.first.path) + 1 :] if self.first.path else key, tensor
+
+    def keys(self) -> Iterator[str]:
+        """Spell out every key that the row stands for, below the prefix."""
+        choices = [(s,) if isinstance(s, str) else s for s in self.segments]
+        start = len(self.first.path) + 1 if self.segments else 0
+        below = [key[start:] for key in _keys(self.first, own_only=self.own_only)]
+        for path in itertools.product(*choices):
+            for key in below:
+                yield ".".join([*path, key])
+
+    def _sum(self, kind: Kind) -> int:
+        if self.own_only:
+            return sum(t.elements for _, t in self.first.tensors if t.kind is kind)
+        return self.first.parameters if kind is Kind.PARAMETER else self.first.buffers
+
+
+class Remainder(msgspec.Struct, frozen=True, kw_only=True):
+    """The sum of the rows that found no room."""
+
+    rows: int
+    tensors: int
+    parameters: int
+    buffers: int
+    size_bytes: int
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The modules of a state_dict in the order of the file, and what is left out."""
+
+    modules: tuple[FoldedModule, ...]
+    remainder: Remainder | None
+
+
+def fold_numbers(numbers: Sequence[str]) -> str:
+    """Write numbers as ranges: `{0..8}`, `{0,2,4}`, `{0..3,7}`; a single one as itself."""
+    if len(numbers) == 1:
+        return numbers[0]
+    ordered = sorted(int(number) for number in numbers)
+    shown: list[str] = []
+    start = previous = ordered[0]
+    for current in [*ordered[1:], None]:
+        if current == previous + 1:
+            previous = current
+            continue
+        if previous - start >= 2:
+            shown.append(f"{start}..{previous}")
+        else:
+            shown += [str(number) for number in range(start, previous + 1)]
+        if current is not None:
+            start = previous = current
+    return "{" + ",".join(shown) + "}"
+
+
+def tensor_bytes(tensor: TensorInfo) -> int:
+    """Bytes of a tensor's elements; none for another name of a tensor that came before."""
+    if tensor.alias_of is not None:
+        return 0
+    return storage_bytes(tensor.elements, tensor.dtype) or 0
+
+
+def fold_modules(state_dict: StateDict, *, most_rows: int = MOST_ROWS) -> Summary:
+    """Summarize a state_dict in at most `most_rows` rows."""
+    root = _build_tree(state_dict)
+    _finish(root, {})
+    rows = _opened(FoldedModule(segments=(), first=root))
+    rows = _open_rows(rows, most_rows, folded=False)
+    rows = _open_rows(rows, min(most_rows, _COMPACT_ROWS), folded=True)
+    if len(rows) < _FEW_ROWS:
+        rows = _open_largest(rows)
+    return _cut(rows, most_rows)
+
+
+def _build_tree(state_dict: StateDict) -> _Module:
+    root = _Module("")
+    modules = {"": root}
+    prefix = state_dict.prefix
+    for tensor in state_dict.tensors:
+        key = tensor.key.removeprefix(prefix)
+        path, dot, _ = key.rpartition(".")
+        module = modules.get(path) if path else None
+        if module is None:
+            module = _make_module(root, modules, path) if dot else root
+        module.tensors.append((key, tensor))
+    return root
+
+
+def _make_module(root: _Module, modules: dict[str, _Module], path: str) -> _Module:
+    """Return the module at a path, made with all above it."""
+    module = root
+    for name in path.split(".")[:_MOST_SEGMENTS]:
+        child = module.children.get(name)
+        if child is None:
+            child = _Module(name if module is root else f"{module.path}.{name}")
+            module.children[name] = child
+        module = child
+    if path:
+        modules[path] = module
+    return module
+
+
+def _finish(module: _Module, known: dict[object, int]) -> None:
+    """Sum up a module and number its structure: equal numbers mean equal structure."""
+    start = len(module.path) + 1 if module.path else 0
+    own = []
+    for key, tensor in module.tensors:
+        is_alias = tensor.alias_of is not None
+        own.append((key[start:], tensor.shape, tensor.dtype, tensor.kind, is_alias))
+        module.size_bytes += tensor_bytes(tensor)
+        if tensor.kind is Kind.PARAMETER:
+            module.parameters += tensor.elements
+        else:
+            module.buffers += tensor.elements
+    module.count = len(own)
+    for child in module.children.values():
+        _finish(child, known)
+        module.count += child.count
+        module.parameters += child.parameters
+        module.buffers += child.buffers
+        module.size_bytes += child.size_bytes
+    inner = (child.main for child in module.children.values())
+    module.main = _largest([*module.tensors, *(main for main in inner if main is not None)])
+    below = tuple((name, child.signature) for name, child in module.children.items())
+    module.signature = known.setdefault((tuple(own), below), len(known))
+
+
+def _largest(tensors: Iterable[tuple[str, TensorInfo]]) -> tuple[str, TensorInfo] | None:
+    return max(
+        tensors,
+        key=lambda named: (named[1].kind is Kind.PARAMETER, named[1].elements),
+        default=None,
+    )
+
+
+def _count(module: _Module, *, own_only: bool) -> int:
+    return len(module.tensors) if own_only else module.count
+
+
+def _keys(module: _Module, *, own_only: bool) -> Iterator[str]:
+    for key, _ in module.tensors:
+        yield key
+    if not own_only:
+        for child in module.children.values():
+            yield from _keys(child, own_only=False)
+
+
+def _opened(row: FoldedModule) -> list[FoldedModule]:
+    """Return the rows that stand for a module's parts, equal numbered parts in one."""
+    rows = []
+    if row.first.tensors:
+        rows.append(msgspec.structs.replace(row, own_only=True))
+    equal: dict[int | str, list[str]] = {}
+    for name, child in row.first.children.items():
+        alike = child.signature if _is_number(name) else name
+        equal.setdefault(alike, []).append(name)
+    for members in equal.values():
+        segment = tuple(members) if len(members) > 1 else members[0]
+        rows.append(
+            FoldedModule(
+                segments=(*row.segments, segment),
+                multiplicity=row.multiplicity * len(members),
+                first=row.first.children[members[0]],
+            )
+        )
+    return rows
+
+
+def _is_number(name: str) -> bool:
+    """Whether a name is a number in its usual spelling, short enough to count with."""
+    return name.isdecimal() and name.isascii() and len(name) < 10 and str(int(name)) == name
+
+
+def _open_rows(rows: list[FoldedModule], room: int, *, folded: bool) -> list[FoldedModule]:
+    """Open modules level by level, the largest first where not all of a level find room."""
+    while True:
+        free = room - len(rows)
+        inside: dict[int, list[FoldedModule]] = {}
+        for row in sorted(rows, key=lambda row: -row.size_bytes):
+            if not _can_open(row) or (row.is_folded and not folded):
+                continue
+            parts = _opened(row)
+            if len(parts) - 1 <= free:
+                inside[id(row)] = parts
+                free -= len(parts) - 1
+        if not inside:
+            return rows
+        rows = [part for row in rows for part in inside.get(id(row), [row])]
+
+
+def _can_open(row: FoldedModule) -> bool:
+    return bool(row.first.children) and not row.own_only
+
+
+def _open_largest(rows: list[FoldedModule]) -> list[FoldedModule]:
+    candidates = [row for row in rows if _can_open(row) and not row.is_folded]
+    if not candidates:
+        return rows
+    largest = max(candidates, key=lambda row: row.size_bytes)
+    return [part for row in rows for part in (_opened(row) if row is largest else [row])]
+
+
+def _cut(rows: list[FoldedModule], most_rows: int) -> Summary:
+    """Keep the largest rows in the order of the file, and add up the others."""
+    if len(rows) <= most_rows:
+        return Summary(modules=tuple(rows), remainder=None)
+    by_size = sorted(range(len(rows)), key=lambda index: -rows[index].size_bytes)
+    kept = set(by_size[: most_rows - 1])
+    others = [rows[index] for index in by_size[most_rows - 1 :]]
+    return Summary(
+        modules=tuple(row for index, row in enumerate(rows) if index in kept),
+        remainder=Remainder(
+            rows=len(others),
+            tensors=sum(row.tensors for row in others),
+            parameters=sum(row.parameters for row in others),
+            buffers=sum(row.buffers for row in others),
+            size_bytes=sum(row.size_bytes for row in others),
+        ),
+    )

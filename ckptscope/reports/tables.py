@@ -1,0 +1,192 @@
+"""The one table of all reports: columns and rows, fitted to a terminal or written as markdown.
+
+Enters: a `Table`, its cells unescaped. Leaves: padded cells that fit a width, or a GitHub table.
+Where room is short, columns that may be missing go first; then long names lose their middle.
+Numbers are never cut.
+"""
+
+import enum
+from collections.abc import Sequence
+
+import msgspec
+
+from ckptscope.reports.escaping import (
+    cell_width,
+    code_span,
+    elide,
+    escape_markdown,
+    escape_terminal,
+)
+
+GAP = 2
+#: Columns below which names say too little; another column is given up first.
+_LEAST_NAME = 24
+_CELL_CHARACTERS = 300
+
+
+class Align(enum.StrEnum):
+    """The side to which cells are pushed."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One column.
+
+    Attributes:
+        title: Heading; empty for none.
+        align: Numbers go right.
+        from_file: Whether its cells are text of the file.
+        flexible: Whether cells may lose their middle.
+        drop: Order in which columns are given up where room is short, 1 first; 0 for never.
+        pictorial: Drawn, and worth nothing on a page of markdown.
+    """
+
+    title: str = ""
+    align: Align = Align.LEFT
+    from_file: bool = False
+    flexible: bool = False
+    drop: int = 0
+    pictorial: bool = False
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """Columns and rows.
+
+    Attributes:
+        columns: From left to right.
+        rows: Cells, one for each column.
+        closing: Rows below, in our own words: what was left out, the total.
+    """
+
+    columns: tuple[Column, ...]
+    rows: Sequence[tuple[str, ...]]
+    closing: tuple[tuple[str, ...], ...] = ()
+
+
+class FittedTable(msgspec.Struct, frozen=True, kw_only=True):
+    """A table whose lines are laid out.
+
+    Attributes:
+        header: The line of titles, or None without any.
+        rows: Lines of the rows.
+        closing: Lines below them.
+    """
+
+    header: str | None
+    rows: list[str]
+    closing: list[str]
+
+
+def number(title: str, *, drop: int = 0) -> Column:
+    """Return a column of numbers."""
+    return Column(title=title, align=Align.RIGHT, drop=drop)
+
+
+def name(title: str, *, drop: int = 0) -> Column:
+    """Return a column of names that the file chose."""
+    return Column(title=title, from_file=True, flexible=True, drop=drop)
+
+
+def fit_table(table: Table, width: int) -> FittedTable:
+    """Lay a table out on lines of at most `width` columns, without spaces at their ends."""
+    rows = [_shown(row) for row in table.rows]
+    closing = [_shown(row) for row in table.closing]
+    titles = tuple(column.title for column in table.columns)
+    natural = [
+        max(map(cell_width, cells), default=0)
+        for cells in zip(titles, *rows, *closing, strict=True)
+    ]
+    filled = [index for index in range(len(titles)) if _is_filled(table, index)]
+    kept = _kept(table.columns, natural, filled, width)
+    widths = _widths(table.columns, natural, kept, width)
+    plan = [(index, widths[index], table.columns[index].align) for index in kept]
+    return FittedTable(
+        header=_row(titles, plan, width) if any(titles) else None,
+        rows=[_row(row, plan, width) for row in rows],
+        closing=[_row(row, plan, width) for row in closing],
+    )
+
+
+def _shown(row: Sequence[str]) -> tuple[str, ...]:
+    return tuple(escape_terminal(cell, most=_CELL_CHARACTERS) for cell in row)
+
+
+def _is_filled(table: Table, index: int) -> bool:
+    return any(row[index] for row in table.rows) or any(row[index] for row in table.closing)
+
+
+def _kept(
+    columns: Sequence[Column], natural: Sequence[int], filled: Sequence[int], width: int
+) -> list[int]:
+    """Return the columns that are shown: all that hold something, as far as there is room."""
+    kept = list(filled)
+    for index in sorted((i for i in kept if columns[i].drop), key=lambda i: columns[i].drop):
+        least = sum(
+            min(natural[i], _LEAST_NAME) if columns[i].flexible else natural[i] for i in kept
+        )
+        if least + GAP * (len(kept) - 1) <= width:
+            break
+        kept.remove(index)
+    return kept
+
+
+def _widths(
+    columns: Sequence[Column], natural: Sequence[int], kept: Sequence[int], width: int
+) -> dict[int, int]:
+    """Return the width of each column; flexible ones share what the others leave."""
+    widths = {index: natural[index] for index in kept}
+    flexible = sorted((i for i in kept if columns[i].flexible), key=lambda i: natural[i])
+    room = width - GAP * (len(kept) - 1) - sum(natural[i] for i in kept if i not in flexible)
+    for position, index in enumerate(flexible):
+        widths[index] = max(min(natural[index], room // (len(flexible) - position)), 1)
+        room -= widths[index]
+    return widths
+
+
+def _row(cells: Sequence[str], plan: Sequence[tuple[int, int, Align]], width: int) -> str:
+    padded = [_pad(cells[index], size, align) for index, size, align in plan]
+    joined = (" " * GAP).join(padded).rstrip()
+    return joined if cell_width(joined) <= width else elide(joined, width)
+
+
+def _pad(cell: str, width: int, align: Align) -> str:
+    used = cell_width(cell)
+    if used > width:
+        cell = elide(cell, width)
+        used = cell_width(cell)
+    space = " " * (width - used)
+    return space + cell if align is Align.RIGHT else cell + space
+
+
+def github_table(table: Table) -> str:
+    """Write a table as GitHub does; cells stay cells whatever the file put in them."""
+    from tabulate import tabulate
+
+    kept = [
+        index
+        for index, column in enumerate(table.columns)
+        if not column.pictorial and _is_filled(table, index)
+    ]
+    columns = [table.columns[index] for index in kept]
+    body = [
+        [_cell(row[index], column) for index, column in zip(kept, columns, strict=True)]
+        for row in table.rows
+    ]
+    body += [
+        [escape_markdown(row[index], in_table=True) for index in kept] for row in table.closing
+    ]
+    return tabulate(
+        body,
+        headers=[column.title for column in columns],
+        tablefmt="github",
+        colalign=[column.align.value for column in columns] if body else None,
+        disable_numparse=True,
+    )
+
+
+def _cell(text: str, column: Column) -> str:
+    if column.from_file:
+        return code_span(text, in_table=True, most=_CELL_CHARACTERS)
+    return escape_markdown(text, in_table=True)

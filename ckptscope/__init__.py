@@ -15,7 +15,9 @@ from ckptscope.errors import (
 )
 from ckptscope.facts.limits import Limits
 from ckptscope.pipeline import Checkpoint, inspect, open_checkpoint
-from ckptscope.version import VERSION as __version__
+from ckptscope.version import VERSION
+
+__version__ = VERSION
 
 __all__ = [
     "ArtifactError",

@@ -106,9 +106,11 @@ def _walk_folder(path: Path) -> Iterator[Path]:
         return
     for entry in entries:
         below = path / entry.name
-        if entry.is_symlink() or not entry.is_dir(follow_symlinks=False):
-            yield below
-        elif _is_checkpoint_folder(below):
+        if (
+            entry.is_symlink()
+            or not entry.is_dir(follow_symlinks=False)
+            or _is_checkpoint_folder(below)
+        ):
             yield below
         else:
             yield from _walk_folder(below)

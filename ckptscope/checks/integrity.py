@@ -112,6 +112,4 @@ def _storage_findings(manifest: Manifest) -> Iterator[Finding]:
 
 
 def _error(code: Code, name: str, message: str) -> Finding:
-    return Finding(
-        code=code, severity=Severity.ERROR, message=message, where=Where(key=name[:400])
-    )
+    return Finding(code=code, severity=Severity.ERROR, message=message, where=Where(key=name[:400]))

@@ -22,7 +22,7 @@ app.command("inspect")(inspect_command)
 app.command("schema")(schema_command)
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"ckptscope {VERSION}")
         raise typer.Exit
@@ -30,7 +30,7 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001
 
 @app.callback()
 def options(
-    version: Annotated[  # noqa: ARG001
+    version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_show_version, is_eager=True, help="Show the version and exit."

@@ -96,7 +96,5 @@ def _render(
     from ckptscope.cli.output import terminal_width, wants_color
     from ckptscope.reports.text import render_text
 
-    text = render_text(
-        report, width=terminal_width(), color=wants_color(output), tensors=tensors
-    )
+    text = render_text(report, width=terminal_width(), color=wants_color(output), tensors=tensors)
     return text.encode("utf-8", "backslashreplace")

@@ -5,7 +5,6 @@ the checkpoints inside and hands each out as a `Contents`.
 """
 
 from ckptscope.containers.contents import Contents
-
 from ckptscope.containers.reading import Outcome, Unread, read_file, read_folder
 
 __all__ = ["Contents", "Outcome", "Unread", "read_file", "read_folder"]

@@ -47,7 +47,7 @@ class FolderMembers:
         """Sizes of files are what the system says."""
         return name in self.entries
 
-    def shadowed(self, name: str) -> list[ByteSource]:  # noqa: ARG002
+    def shadowed(self, name: str) -> list[ByteSource]:
         """A folder holds no two files of one name."""
         return []
 

@@ -7,7 +7,6 @@ Source: `torch/serialization.py`, `_legacy_save` and `_legacy_load`.
 """
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings
-from ckptscope.pickles.persistent import storage_uses
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.dtypes import storage_bytes
@@ -16,6 +15,7 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import PickleGraph
 from ckptscope.facts.tensors import StorageUse
 from ckptscope.pickles import trace_pickle
+from ckptscope.pickles.persistent import storage_uses
 from ckptscope.sources import ByteSource, Window
 
 #: Torch's `MAGIC_NUMBER`.
@@ -92,9 +92,7 @@ def _key_list(root: object, source: ByteSource) -> list[str]:
     return [str(key) for key in root]
 
 
-def _compare_keys(
-    names: list[str], uses: dict[str, StorageUse], findings: list[Finding]
-) -> None:
+def _compare_keys(names: list[str], uses: dict[str, StorageUse], findings: list[Finding]) -> None:
     listed = set(names)
     unknown = [name for name in names if name not in uses]
     missing = [key for key in uses if key not in listed]

@@ -11,7 +11,6 @@ import struct
 from functools import partial
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings
-from ckptscope.pickles.persistent import storage_uses
 from ckptscope.containers.tar_members import TarMembers
 from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind, Storage
@@ -21,6 +20,7 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, PickleGraph
 from ckptscope.facts.tensors import ExternalTensor, StorageUse
 from ckptscope.pickles import trace_pickle
+from ckptscope.pickles.persistent import storage_uses
 from ckptscope.sources import ByteSource, Window
 
 _REQUIRED = ("sys_info", "pickle", "storages")
@@ -150,8 +150,10 @@ class _Records:
 
 
 class _Tensors(_Records):
-    """The member `tensors`: a count, then for each a pickled (key, storage key, class) and its
-    int32 ndim, 4 bytes of padding, int64 sizes, int64 strides, int64 offset.
+    """The member `tensors`.
+
+    A count, then for each a pickled (key, storage key, class), int32 ndim, 4 bytes of padding,
+    int64 sizes, int64 strides, int64 offset.
     """
 
     def read(self) -> dict[str, ExternalTensor]:
@@ -187,8 +189,10 @@ class _Tensors(_Records):
 
 
 class _Storages(_Records):
-    """The member `storages`: a count, for each a pickled (key, location, class), an int64 count and
-    the raw elements; then a pickled list of views (key, root key, offset, count).
+    """The member `storages`.
+
+    A count, then for each a pickled (key, location, class), an int64 count and the raw elements;
+    last a pickled list of views (key, root key, offset, count).
     """
 
     def __init__(self, source: ByteSource, limits: Limits, graphs: list[PickleGraph]) -> None:

@@ -21,15 +21,15 @@ def attach_nested(contents: Contents, limits: Limits, depth: int = 1) -> None:
 
     def load(call: Instance, payload: bytes | BytesRef) -> Contents:
         if depth > limits.container_depth:
-            raise LimitError(
-                "container_depth", allowed=limits.container_depth, actual=depth + 1
-            )
+            raise LimitError("container_depth", allowed=limits.container_depth, actual=depth + 1)
         name = f"_load_from_bytes at byte {call.offset_bytes}"
         source: ByteSource
         if isinstance(payload, bytes):
             source = MemorySource(payload, name)
         else:
-            source = Window(_pickle_source(contents), payload.offset_bytes, payload.size_bytes, name)
+            source = Window(
+                _pickle_source(contents), payload.offset_bytes, payload.size_bytes, name
+            )
         inner = _read(source, limits)
         attach_nested(inner, limits, depth + 1)
         return inner
@@ -51,9 +51,7 @@ def _read(source: ByteSource, limits: Limits) -> Contents:
     if found is Format.ZIP:
         members = read_zip_members(source, limits)
         for root in find_roots(list(members.entries)):
-            return read_torch_layout(
-                members, root, limits, containers=(ContainerKind.TORCH_ZIP,)
-            )
+            return read_torch_layout(members, root, limits, containers=(ContainerKind.TORCH_ZIP,))
     raise ContainerFormatError(
         "expected a checkpoint in the bytes for _load_from_bytes, found something else",
         member=source.name,

@@ -1,4 +1,4 @@
-"""A bare pickle: tensors by `_load_from_bytes`, numpy arrays, plain values; possibly several in a row.
+"""A bare pickle: tensors by `_load_from_bytes`, numpy arrays, plain values; or several in a row.
 
 Enters: a source. Leaves: `Contents` around the first pickle; what follows it is traced for its
 imports.

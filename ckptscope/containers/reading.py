@@ -240,9 +240,7 @@ def _read_roots(
         yield contents
 
 
-def _root_place(
-    members: MemberTable, root: str, place: _Place
-) -> tuple[_Chain, tuple[str, ...]]:
+def _root_place(members: MemberTable, root: str, place: _Place) -> tuple[_Chain, tuple[str, ...]]:
     """Return chain and location: a zip with one folder at its top is a torch zip as it stands."""
     if members.kind is ContainerKind.DIRECTORY:
         location = (root.rstrip("/"),) if root else ()

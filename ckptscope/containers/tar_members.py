@@ -21,7 +21,7 @@ from ckptscope.facts.limits import Limits
 from ckptscope.sources import ByteSource, Window
 
 _BLOCK = 512
-_REGULAR = b"\x00" b"07"
+_REGULAR = b"\x0007"
 _LINKS = b"12"
 _FOLDER = ord("5")
 _PAX, _PAX_GLOBAL = ord("x"), ord("g")
@@ -206,7 +206,7 @@ def _extension(source: ByteSource, header: _Header) -> dict[str, str]:
 
 
 def _pax_records(data: bytes) -> dict[str, str]:
-    """Parse `length key=value\\n` records; a damaged one ends the list."""
+    """Parse records `length key=value`, one a line; a damaged one ends the list."""
     records: dict[str, str] = {}
     position = 0
     while position < len(data):

@@ -117,7 +117,10 @@ def _text(source: ByteSource, head: bytes) -> tuple[str, str] | None:
     if start.startswith(("{", "[")) and '"weight_map"' in text:
         return "the index of a sharded checkpoint", "inspect the shards that it names"
     if start.startswith(("{", "[")):
-        return f"JSON text that starts with {start[:40]!r}", "a configuration beside the checkpoint?"
+        return (
+            f"JSON text that starts with {start[:40]!r}",
+            "a configuration beside the checkpoint?",
+        )
     return f"text that starts with {start[:40]!r}", "open it in an editor to see what it says"
 
 

@@ -100,9 +100,7 @@ class _Entry(msgspec.Struct, gc=False):
     header: int
 
 
-def read_members(
-    source: ByteSource, limits: Limits, findings: list[Finding]
-) -> list[ZipMember]:
+def read_members(source: ByteSource, limits: Limits, findings: list[Finding]) -> list[ZipMember]:
     """Read the directory and compare it with the local headers.
 
     Args:
@@ -283,7 +281,7 @@ class _HeaderReader:
     def read(self, offset: int, length: int, stored: int) -> bytes:
         """Return up to `length` bytes at `offset`; `stored` bytes follow before the next."""
         position = offset - self._start
-        if 0 <= position and position + length <= len(self._chunk):
+        if position >= 0 and position + length <= len(self._chunk):
             return self._chunk[position : position + length]
         if stored > _SMALL_MEMBER_BYTES:
             return self._source.peek(offset, length)
@@ -326,8 +324,7 @@ def _check_local(headers: _HeaderReader, entry: _Entry, found: _Found) -> ZipMem
         found.findings.append(
             finding(
                 Code.MEMBER_SIZE_FALSE,
-                f"stored without compression, but {entry.stored:,} bytes are said to give "
-                f"{size:,}",
+                f"stored without compression, but {entry.stored:,} bytes are said to give {size:,}",
                 member=name,
             )
         )
@@ -375,9 +372,7 @@ def _note_differences(
         )
 
 
-def _check_tiling(
-    members: list[ZipMember], directory: _Directory, findings: list[Finding]
-) -> None:
+def _check_tiling(members: list[ZipMember], directory: _Directory, findings: list[Finding]) -> None:
     """Note members that overlap, and bytes between members that belong to none."""
     position, hidden = directory.shift, 0
     for member in sorted(members, key=lambda m: m.header_offset):

@@ -20,7 +20,6 @@ import msgspec
 #: Any node of the graph. mypy cannot check recursive unions of mutable containers usefully, so
 #: lists and tuples are of `object`.
 Node: TypeAlias = Union[
-    None,
     bool,
     int,
     float,
@@ -34,6 +33,7 @@ Node: TypeAlias = Union[
     "GlobalRef",
     "Instance",
     "PersistentRef",
+    None,
 ]
 
 
@@ -51,7 +51,7 @@ class SetNode(msgspec.Struct, eq=False):
 
 
 class BytesRef(msgspec.Struct, eq=False, gc=False):
-    """A byte string that stays in the file: `size_bytes` at `offset_bytes` of the pickle's source."""
+    """A byte string that stays in the file, by its place in the pickle's source."""
 
     offset_bytes: int
     size_bytes: int

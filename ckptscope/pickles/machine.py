@@ -178,7 +178,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             remember(reference)
             budget -= 1
         elif op == 0x89:  # NEWFALSE
-            push(False)  # noqa: FBT003
+            push(False)
             continue
         elif op == 0x4D:  # BININT2
             push(_UINT2(buffer, position)[0])
@@ -221,7 +221,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             push(None)
             continue
         elif op == 0x88:  # NEWTRUE
-            push(True)  # noqa: FBT003
+            push(True)
             continue
         elif op == 0x2E:  # STOP
             state.position, state.opcode_offset = position, base + position - 1

@@ -36,10 +36,9 @@ _CODES: dict[str, tuple[str, str]] = {
 
 
 def _function(node: object) -> str | None:
-    if type(node) is Instance and type(node.callable) is GlobalRef:
-        if node.callable.module in _MODULES:
-            return node.callable.name
-    return None
+    if type(node) is not Instance or type(node.callable) is not GlobalRef:
+        return None
+    return node.callable.name if node.callable.module in _MODULES else None
 
 
 def read_array(node: object, path: str) -> ArrayInfo | None:
@@ -48,7 +47,9 @@ def read_array(node: object, path: str) -> ArrayInfo | None:
     if function is None or type(node) is not Instance:
         return None
     if function == "_frombuffer" and len(node.args) >= 3:
-        return _array(path, node.args[2], node.args[1], node.args[0], fortran=node.args[3:] == ("F",))
+        return _array(
+            path, node.args[2], node.args[1], node.args[0], fortran=node.args[3:] == ("F",)
+        )
     if function != "_reconstruct" or type(node.state) is not tuple or len(node.state) < 5:
         return None
     _, shape, dtype, fortran, data = node.state[:5]

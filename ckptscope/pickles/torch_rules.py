@@ -9,6 +9,7 @@ Source: `torch/_utils.py`, `torch/_tensor.py`, `torch/storage.py`, and `torch/te
 """
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import msgspec
 from msgspec import UNSET
@@ -101,12 +102,14 @@ class TensorRules:
 
     def _apply(self, rule: "Rule", node: Instance, key: str, depth: int) -> TensorInfo | None:
         if depth > _DEPTH:
-            return self._refuse(node.offset_bytes, key, "calls nested without end")
+            self._refuse(node.offset_bytes, key, "calls nested without end")
+            return None
         try:
             return rule(self, node, key, depth)
         except _OddArguments as odd:
             name = node.callable.qualified if type(node.callable) is GlobalRef else "?"
-            return self._refuse(node.offset_bytes, key, f"{name}: {odd}", odd.code)
+            self._refuse(node.offset_bytes, key, f"{name}: {odd}", odd.code)
+            return None
 
     def _refuse(
         self, offset_bytes: int, key: str, message: str, code: Code = Code.PICKLE_REBUILD_ODD
@@ -146,11 +149,10 @@ class TensorRules:
         try:
             return self._make_external(key, found, use)
         except _OddArguments as odd:
-            return self._refuse(node.offset_bytes, key, str(odd), odd.code)
+            self._refuse(node.offset_bytes, key, str(odd), odd.code)
+            return None
 
-    def _make_external(
-        self, key: str, found: ExternalTensor, use: StorageUse | None
-    ) -> TensorInfo:
+    def _make_external(self, key: str, found: ExternalTensor, use: StorageUse | None) -> TensorInfo:
         return self.make(
             key,
             StorageUse(
@@ -173,7 +175,7 @@ class TensorRules:
         offset: int,
         shape: tuple[int, ...],
         stride: tuple[int, ...] | None,
-        requires_grad: bool = False,  # noqa: FBT001, FBT002
+        requires_grad: bool = False,
     ) -> TensorInfo:
         """Make the tensor and remember its storage.
 
@@ -324,7 +326,7 @@ def _values(node: object) -> list[object]:
     return [value for _, value in pairs] if pairs else []
 
 
-def _as_parameter(inner: TensorInfo, class_name: str, requires_grad: bool) -> TensorInfo:  # noqa: FBT001
+def _as_parameter(inner: TensorInfo, class_name: str, requires_grad: bool) -> TensorInfo:
     if class_name in ("Variable", "Tensor"):
         return msgspec.structs.replace(inner, requires_grad=requires_grad)
     kind = Kind.BUFFER if class_name == "Buffer" else Kind.PARAMETER
@@ -354,7 +356,7 @@ def _sizes(node: object) -> tuple[int, ...]:
     for size in node:
         if type(size) is not int:
             raise _OddArguments("expected whole numbers as sizes")
-    return node
+    return cast("tuple[int, ...]", node)
 
 
 def _arguments(node: Instance, least: int) -> tuple[object, ...]:
@@ -387,12 +389,12 @@ def _math_bits(node: object) -> tuple[str, ...]:
     return tuple(key for key, value in pairs if key in ("conj", "neg") and value is True)
 
 
-def _rebuild_tensor(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:  # noqa: ARG001
+def _rebuild_tensor(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:
     """`(storage, offset, size, stride[, requires_grad, hooks[, metadata]])`."""
     return _strided(rules, key, _arguments(node, 4), None)
 
 
-def _rebuild_tensor_v3(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:  # noqa: ARG001
+def _rebuild_tensor_v3(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:
     """`(storage, offset, size, stride, requires_grad, hooks, dtype[, metadata])`."""
     args = _arguments(node, 7)
     dtype = dtype_name(args[6])
@@ -468,7 +470,7 @@ def _layout_name(node: object) -> str:
     return node.name[:40] if type(node) is GlobalRef else "sparse"
 
 
-def _rebuild_from_numpy(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:  # noqa: ARG001
+def _rebuild_from_numpy(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:
     """`(array, dtype, device, requires_grad)`: the bytes stand in the pickle."""
     args = _arguments(node, 3)
     array = read_array(args[0], key)
@@ -500,7 +502,7 @@ def _device_name(node: object) -> str | None:
     return None
 
 
-def _rebuild_meta(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:  # noqa: ARG001
+def _rebuild_meta(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:
     """`(dtype, size, stride, requires_grad)`: a shape without bytes."""
     args = _arguments(node, 3)
     dtype = dtype_name(args[0])
@@ -559,9 +561,7 @@ def _rebuild_from_type(
     if type(args[0]) is not GlobalRef or type(args[2]) is not tuple:
         raise _OddArguments("expected a function and its arguments")
     state = args[3] if len(args) > 3 else UNSET
-    inner = rules.read(
-        Instance(args[0], args[2], node.offset_bytes, None, state), key, depth + 1
-    )
+    inner = rules.read(Instance(args[0], args[2], node.offset_bytes, None, state), key, depth + 1)
     if inner is None:
         raise _OddArguments(f"{args[0].qualified} makes no tensor that is known")
     if type(args[1]) is GlobalRef and args[1].qualified in (

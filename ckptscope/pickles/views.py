@@ -1,4 +1,4 @@
-"""Ways to look at a node of the graph: as a mapping, a sequence, an object with attributes, a value.
+"""Ways to look at a node of the graph: as a mapping, a sequence, an object, a value.
 
 Enters: a node. Leaves: its parts, unresolved and unwalked. Knows the constructors of Python's own
 types, which pickles of different protocols spell in different ways.
@@ -106,7 +106,7 @@ def sequence_items(node: object) -> tuple[str, list[object]] | None:
 
 
 def attributes(node: Instance) -> Pairs:
-    """Return the attributes that BUILD would have set: dict state, and slots of a pair of states."""
+    """Return the attributes that BUILD would have set, from a dict or a pair (dict, slots)."""
     pairs: Pairs = []
     for state in (node.state, *(node.more_states or [])):
         if state is UNSET:

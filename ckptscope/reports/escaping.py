@@ -122,7 +122,10 @@ def escape_markdown(text: str, *, in_table: bool = False) -> str:
     pieces: list[str] = []
     position = 0
     for match in _QUOTED.finditer(text):
-        pieces += (_escape_words(text[position : match.start()]), code_span(match[0], in_table=in_table))
+        pieces += (
+            _escape_words(text[position : match.start()]),
+            code_span(match[0], in_table=in_table),
+        )
         position = match.end()
     rest = text[position:]
     words = "".join(_QUOTED.split(text))

@@ -31,7 +31,11 @@ Segment: TypeAlias = str | tuple[str, ...]
 
 
 class _Module:
-    """A node of the tree: its own tensors, its sub-modules, and their sums."""
+    """A node of the tree: its own tensors, its sub-modules, and their sums.
+
+    `start` is where names below the module begin in the keys of its tensors; paths are not stored,
+    because a hostile key is long.
+    """
 
     __slots__ = (
         "buffers",
@@ -39,14 +43,14 @@ class _Module:
         "count",
         "main",
         "parameters",
-        "path",
         "signature",
         "size_bytes",
+        "start",
         "tensors",
     )
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, start: int) -> None:
+        self.start = start
         self.tensors: list[tuple[str, TensorInfo]] = []
         self.children: dict[str, _Module] = {}
         self.signature = self.count = self.parameters = self.buffers = self.size_bytes = 0
@@ -109,13 +113,12 @@ class FoldedModule(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         if found is None:
             return None
         key, tensor = found
-        return key[len(self.first.path) + 1 :] if self.first.path else key, tensor
+        return key[self.first.start :], tensor
 
     def keys(self) -> Iterator[str]:
         """Spell out every key that the row stands for, below the prefix."""
         choices = [(s,) if isinstance(s, str) else s for s in self.segments]
-        start = len(self.first.path) + 1 if self.segments else 0
-        below = [key[start:] for key in _keys(self.first, own_only=self.own_only)]
+        below = [key[self.first.start :] for key in _keys(self.first, own_only=self.own_only)]
         for path in itertools.product(*choices):
             for key in below:
                 yield ".".join([*path, key])
@@ -183,40 +186,36 @@ def fold_modules(state_dict: StateDict, *, most_rows: int = MOST_ROWS) -> Summar
 
 
 def _build_tree(state_dict: StateDict) -> _Module:
-    root = _Module("")
-    modules = {"": root}
+    root = _Module(0)
+    modules: dict[str, _Module] = {}
     prefix = state_dict.prefix
     for tensor in state_dict.tensors:
         key = tensor.key.removeprefix(prefix)
         path, dot, _ = key.rpartition(".")
-        module = modules.get(path) if path else None
+        module = modules.get(path) if dot else root
         if module is None:
-            module = _make_module(root, modules, path) if dot else root
+            module = modules[path] = _make_module(root, path)
         module.tensors.append((key, tensor))
     return root
 
 
-def _make_module(root: _Module, modules: dict[str, _Module], path: str) -> _Module:
+def _make_module(root: _Module, path: str) -> _Module:
     """Return the module at a path, made with all above it."""
     module = root
-    for name in path.split(".")[:_MOST_SEGMENTS]:
+    for name in path.split(".", _MOST_SEGMENTS)[:_MOST_SEGMENTS]:
         child = module.children.get(name)
         if child is None:
-            child = _Module(name if module is root else f"{module.path}.{name}")
-            module.children[name] = child
+            child = module.children[name] = _Module(module.start + len(name) + 1)
         module = child
-    if path:
-        modules[path] = module
     return module
 
 
 def _finish(module: _Module, known: dict[object, int]) -> None:
     """Sum up a module and number its structure: equal numbers mean equal structure."""
-    start = len(module.path) + 1 if module.path else 0
     own = []
     for key, tensor in module.tensors:
         is_alias = tensor.alias_of is not None
-        own.append((key[start:], tensor.shape, tensor.dtype, tensor.kind, is_alias))
+        own.append((key[module.start :], tensor.shape, tensor.dtype, tensor.kind, is_alias))
         module.size_bytes += tensor_bytes(tensor)
         if tensor.kind is Kind.PARAMETER:
             module.parameters += tensor.elements
@@ -283,16 +282,20 @@ def _is_number(name: str) -> bool:
 
 def _open_rows(rows: list[FoldedModule], room: int, *, folded: bool) -> list[FoldedModule]:
     """Open modules level by level, the largest first where not all of a level find room."""
+    too_large: set[int] = set()
     while True:
         free = room - len(rows)
         inside: dict[int, list[FoldedModule]] = {}
         for row in sorted(rows, key=lambda row: -row.size_bytes):
-            if not _can_open(row) or (row.is_folded and not folded):
+            if not _can_open(row) or (row.is_folded and not folded) or id(row) in too_large:
                 continue
             parts = _opened(row)
             if len(parts) - 1 <= free:
                 inside[id(row)] = parts
                 free -= len(parts) - 1
+            else:
+                # Room only becomes less.
+                too_large.add(id(row))
         if not inside:
             return rows
         rows = [part for row in rows for part in inside.get(id(row), [row])]

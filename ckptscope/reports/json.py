@@ -28,7 +28,7 @@ from ckptscope.facts.tensors import (
     TreeNode,
 )
 
-INSPECT_SCHEMA = "ckptscope/inspect/1"
+INSPECT_SCHEMA: Literal["ckptscope/inspect/1"] = "ckptscope/inspect/1"
 
 
 class StateDictOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,7 +165,7 @@ def _state_dict(one: StateDict) -> StateDictOut:
     )
 
 
-def _sayable(value: float | bool | str) -> int | float | bool | str:  # noqa: FBT001
+def _sayable(value: float | bool | str) -> int | float | bool | str:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 

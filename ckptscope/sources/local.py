@@ -71,7 +71,7 @@ class LocalFile:
             ) from error
         if len(data) < length:
             raise ContainerFormatError(
-                f"expected {length:,} bytes, found {len(data):,}: the file shrank while it was read",
+                f"expected {length:,} bytes, found {len(data):,}: the file shrank meanwhile",
                 member=self._name,
                 offset_bytes=offset,
             )

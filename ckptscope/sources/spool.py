@@ -29,14 +29,7 @@ def spool_stream(chunks: Iterable[bytes], *, name: str | None, limit_bytes: int)
     try:
         for chunk in chunks:
             total += len(chunk)
-            if total > limit_bytes:
-                raise LimitError(
-                    "spool_bytes",
-                    allowed=limit_bytes,
-                    actual=total,
-                    member=name,
-                    advice="raise it with --max-spool if the file is trusted to be this large",
-                )
+            _require_room(total, limit_bytes, name)
             held.append(chunk)
             if descriptor is None and total > _IN_MEMORY_BYTES:
                 descriptor = _unnamed_file()
@@ -50,6 +43,17 @@ def spool_stream(chunks: Iterable[bytes], *, name: str | None, limit_bytes: int)
     if descriptor is None:
         return MemorySource(b"".join(held), name)
     return LocalFile(descriptor, total, name)
+
+
+def _require_room(total: int, limit_bytes: int, name: str | None) -> None:
+    if total > limit_bytes:
+        raise LimitError(
+            "spool_bytes",
+            allowed=limit_bytes,
+            actual=total,
+            member=name,
+            advice="raise it with --max-spool if the file is trusted to be this large",
+        )
 
 
 def _unnamed_file() -> int:

@@ -15,8 +15,23 @@ _WRAPPER_SEGMENTS = ("module", "_orig_mod")
 _EMA_WORDS = re.compile(r"(^|[^a-z])(ema|swa|shadow|avg|averaged?|polyak)([^a-z]|$)")
 #: Last segments of the names that modules give their tensors.
 _MODULE_NAMES = frozenset(
-    "weight bias running_mean running_var num_batches_tracked gamma beta weight_g weight_v "
-    "weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0 in_proj_weight in_proj_bias".split()
+    [
+        "weight",
+        "bias",
+        "running_mean",
+        "running_var",
+        "num_batches_tracked",
+        "gamma",
+        "beta",
+        "weight_g",
+        "weight_v",
+        "weight_ih_l0",
+        "weight_hh_l0",
+        "bias_ih_l0",
+        "bias_hh_l0",
+        "in_proj_weight",
+        "in_proj_bias",
+    ]
 )
 _ROLE_ORDER = (Role.NETWORK, Role.EMA, Role.OTHER, Role.OPTIMIZER)
 
@@ -113,9 +128,7 @@ def _shared_elements(tensors: Sequence[TensorInfo]) -> int:
     return sum(tensor.elements for tensor in tensors if tensor.alias_of is not None)
 
 
-def _kind_evidence(
-    group: Group, role: Role, optimizers: Sequence[Optimizer]
-) -> tuple[Origin, str]:
+def _kind_evidence(group: Group, role: Role, optimizers: Sequence[Optimizer]) -> tuple[Origin, str]:
     """Say what the division into parameters and buffers rests on."""
     tensors = group.tensors
     if all(tensor.kind_origin is Origin.OBSERVED for tensor in tensors):

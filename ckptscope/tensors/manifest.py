@@ -11,8 +11,8 @@ from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.tensors import Manifest, PickleInfo, StorageUse, TensorInfo, TreeNode
 from ckptscope.sources import ByteSource
-from ckptscope.tensors.groups import Group
 from ckptscope.tensors.grouping import build_state_dicts
+from ckptscope.tensors.groups import Group
 from ckptscope.tensors.spending import spend_bytes, with_parts
 from ckptscope.tensors.walk import Walker
 

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from ckptscope.tensors.walk import Walker
 
 #: Attributes that stand in every module and say nothing of this one.
-_COMMON = frozenset({"_parameters", "_buffers", "_modules", "training", "_backend", "T_destination"})
+_COMMON = frozenset(
+    {"_parameters", "_buffers", "_modules", "training", "_backend", "T_destination"}
+)
 _SCRIPT_PREFIX = "__torch__"
 _MOST_SETTINGS = 8
 _PLAIN = (bool, int, float, str)
@@ -161,7 +163,7 @@ def _is_empty(node: object) -> bool:
 
 def _settings(held: dict[str, object]) -> str | None:
     """The module's own plain attributes, as its `repr` would show some of them."""
-    shown = []
+    shown: list[str] = []
     for name, value in held.items():
         if name in _COMMON or name.startswith("_") or len(shown) >= _MOST_SETTINGS:
             continue

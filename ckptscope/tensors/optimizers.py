@@ -1,7 +1,7 @@
 """Training state: the state_dict of an optimizer.
 
-Enters: a mapping with `state` and `param_groups`. Leaves: its tensors under names below it, and what
-can be said of the algorithm without reading a value.
+Enters: a mapping with `state` and `param_groups`. Leaves: its tensors under names below it, and
+what can be said of the algorithm without reading a value.
 
 Source: `torch/optim/*.py`: names of the state entries and of the settings of each algorithm.
 """
@@ -99,9 +99,7 @@ def read_optimizer(walker: "Walker", pairs: Pairs, path: str) -> OptimizerDraft 
         _collect(walker, value, key_text(key), path, tensors, 0)
     names, steps = _state_entries(states)
     settings = {
-        key: value
-        for key, value in group_maps[0] or []
-        if type(key) is str and key != "params"
+        key: value for key, value in group_maps[0] or [] if type(key) is str and key != "params"
     }
     return OptimizerDraft(
         path=path,
@@ -150,7 +148,7 @@ def _state_entries(states: Pairs) -> tuple[list[str], tuple[float, ...]]:
 
 
 def _group(pairs: Pairs) -> ParameterGroup:
-    settings = []
+    settings: list[tuple[str, str]] = []
     count = 0
     for key, value in pairs:
         if key == "params":

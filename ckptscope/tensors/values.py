@@ -75,9 +75,7 @@ def read_values(build: ManifestBuild, tensor: TensorInfo) -> npt.NDArray[np.gene
     return _finish(values, tensor)
 
 
-def _finish(
-    values: npt.NDArray[np.generic], tensor: TensorInfo
-) -> npt.NDArray[np.generic]:
+def _finish(values: npt.NDArray[np.generic], tensor: TensorInfo) -> npt.NDArray[np.generic]:
     """Apply what torch left to be done when the tensor is read."""
     if "conj" in tensor.lazy:
         values = np.conjugate(values)

@@ -1,7 +1,7 @@
 """One bounded walk over a graph: tensors into groups, everything else into a tree.
 
-Enters: `Contents` and the rules that recognise tensors. Leaves: groups of named tensors, optimizers,
-arrays, scalars, a tree without the tensors' lists. A part that two places share is walked for each;
+Enters: `Contents` and the rules that recognise tensors. Leaves: groups of named tensors,
+optimizers, arrays, scalars, a tree without the tensors' lists. A part that two places share is walked for each;
 the number of steps is bounded, and so is the depth.
 """
 
@@ -236,7 +236,7 @@ class Walker:
         return TreeNode(name=name, kind="value", value=type(node).__name__)
 
     def _instance(self, node: Instance, name: str, path: str, depth: int) -> TreeNode:
-        """An object: an array, a scalar, a nested checkpoint, a module, a container, or any other."""
+        """An object: array, scalar, nested checkpoint, module, container, or any other."""
         special = self._special(node, name, path, depth)
         if special is not None:
             return special
@@ -258,9 +258,7 @@ class Walker:
         array = read_array(node, path)
         if array is not None:
             self.arrays.append(array)
-            return TreeNode(
-                name=name, kind="array", value=f"{array.dtype} {list(array.shape)}"
-            )
+            return TreeNode(name=name, kind="array", value=f"{array.dtype} {list(array.shape)}")
         scalar = read_scalar(node)
         if scalar is not None:
             if 0 < depth <= _SCALAR_DEPTH:
@@ -316,9 +314,7 @@ class Walker:
         if draft is not None:
             self.optimizers.append(draft)
             self.groups.append(Group(path, "optimizer", draft.tensors))
-            return TreeNode(
-                name=name, kind="optimizer", length=len(pairs), class_name=class_name
-            )
+            return TreeNode(name=name, kind="optimizer", length=len(pairs), class_name=class_name)
         group = Group(path, source, [], class_name=class_name, versions=versions)
         children: list[TreeNode] = []
         left_out = 0
@@ -385,13 +381,11 @@ class Walker:
         )
         return node
 
-    def _flat(
-        self, kind: str, items: list[object], name: str, class_name: str | None
-    ) -> TreeNode:
+    def _flat(self, kind: str, items: list[object], name: str, class_name: str | None) -> TreeNode:
         """A sequence of plain values is shown as a line."""
         shown = ", ".join(plain_text(item) for item in items[:8])
         more = f", ... {len(items) - 8:,} more" if len(items) > 8 else ""
-        left, right = {"tuple": "()", "set": "{}"}.get(kind, "[]")
+        left, right = _BRACKETS.get(kind, ("[", "]"))
         return TreeNode(
             name=name,
             kind=kind,
@@ -416,9 +410,7 @@ class Walker:
             given = [*(mapping_pairs(node.kwargs) or []), *given]
         if not given and all(value is None or isinstance(value, _PLAIN) for _, value in pairs):
             shown = ", ".join(plain_text(value) for _, value in pairs[:8])
-            return TreeNode(
-                name=name, kind="instance", class_name=class_name, value=f"({shown})"
-            )
+            return TreeNode(name=name, kind="instance", class_name=class_name, value=f"({shown})")
         return self.mapping(
             [*pairs, *given],
             name,
@@ -430,6 +422,7 @@ class Walker:
         )
 
 
+_BRACKETS = {"tuple": ("(", ")"), "set": ("{", "}")}
 #: Modules whose mappings count as plain dicts in the tree.
 _PLAIN_MODULES = ("collections", "builtins", "__builtin__")
 

@@ -1,0 +1,265 @@
+"""State_dicts → blocks: counts, what they rest on, the module summary, the list of tensors.
+
+Enters: the `StateDict`s of a manifest; those of optimizers stand in the training record instead.
+Leaves: blocks.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ckptscope.facts.tensors import Kind, Role, StateDict, TensorInfo
+from ckptscope.reports.blocks import Block, Name, Part, Tone, Words, field, line, section
+from ckptscope.reports.folding import FoldedModule, Remainder, fold_modules, tensor_bytes
+from ckptscope.reports.numerals import count_text, rounded_count, shape_text, share_text
+from ckptscope.reports.tables import Column, Table, name, number
+
+#: State_dicts that are described in full; the others stand in a table, then in a count.
+_MOST_DESCRIBED = 8
+_MOST_LISTED = 20
+#: Tensors up to which they are listed one by one instead of by module.
+_FEW_TENSORS = 8
+_MOST_DEVICES = 6
+TOP_LEVEL = "top level"
+
+
+def describe_state_dicts(state_dicts: Sequence[StateDict], *, tensors: bool) -> Iterator[Block]:
+    """Describe every state_dict but those of optimizers."""
+    models = [one for one in state_dicts if one.role is not Role.OPTIMIZER]
+    described: dict[object, StateDict] = {}
+    for one in models[:_MOST_DESCRIBED]:
+        yield from _describe(one, described, tensors=tensors)
+    yield from _list_others(models[_MOST_DESCRIBED:])
+
+
+def list_tensors(state_dicts: Sequence[StateDict]) -> Iterator[Block]:
+    """List every tensor of every state_dict, those of optimizers included."""
+    for one in state_dicts:
+        yield section(
+            f"{count_text(len(one.tensors), 'tensors', rounded=False)} of ", place(one.path)
+        )
+        yield _tensor_table(one.tensors)
+
+
+def place(path: str) -> Part:
+    """Return a path of the tree; the top itself has no name."""
+    return Name(path, Tone.STRONG) if path else Words(f"({TOP_LEVEL})", Tone.STRONG)
+
+
+def _describe(
+    one: StateDict, described: dict[object, StateDict], *, tensors: bool
+) -> Iterator[Block]:
+    yield section("state_dict ", place(one.path))
+    yield line(_counts(one))
+    yield field("tensors", _makeup(one), *_devices(one.tensors))
+    if one.prefix:
+        yield field("prefix", Name(one.prefix))
+    if one.class_name and not one.class_name.startswith("collections."):
+        yield field("class", Name(one.class_name))
+    if one.shared_elements:
+        yield field("shared", _shared(one))
+    yield field("kinds", f"{one.kind_origin}: {one.kind_evidence}")
+    yield field("role", f"{one.role}: {one.role_evidence}")
+    structure = _structure(one)
+    twin = described.setdefault(structure, one)
+    if twin is not one:
+        yield line("same names, shapes and dtypes as state_dict ", place(twin.path))
+    elif len(one.tensors) > _FEW_TENSORS:
+        yield _module_table(one)
+    elif not tensors:
+        yield _tensor_table(one.tensors)
+
+
+def _counts(one: StateDict) -> str:
+    """Return `7,438,976 parameters (7.44 M) + 9,978 buffers = 7,448,954 elements (7.45 M)`."""
+    if not one.buffers:
+        return f"{count_text(one.parameters, 'parameters')}, no buffers"
+    parts = f"{count_text(one.parameters, 'parameters')} + {count_text(one.buffers, 'buffers')}"
+    return f"{parts} = {count_text(one.elements, 'elements')}"
+
+
+def _makeup(one: StateDict) -> str:
+    dtypes = Counter(tensor.dtype for tensor in one.tensors)
+    if len(dtypes) == 1:
+        return f"{len(one.tensors):,}, all {next(iter(dtypes))}"
+    shown = ", ".join(f"{count:,} {dtype}" for dtype, count in dtypes.most_common())
+    return f"{len(one.tensors):,}: {shown}"
+
+
+def _devices(tensors: Sequence[TensorInfo]) -> list[Part]:
+    devices = Counter(tensor.device for tensor in tensors if tensor.device is not None)
+    if not devices:
+        return []
+    parts: list[Part] = [Words("; saved from ")]
+    for index, (device, count) in enumerate(devices.most_common(_MOST_DEVICES)):
+        parts += [Words(", ")] if index else []
+        parts.append(Name(device))
+        parts += [Words(f" ({count:,})")] if len(devices) > 1 else []
+    if len(devices) > _MOST_DEVICES:
+        parts.append(Words(f" and {len(devices) - _MOST_DEVICES:,} more"))
+    return parts
+
+
+def _shared(one: StateDict) -> str:
+    """Say what the sum over all names counts twice."""
+    once = one.elements - one.shared_elements
+    short = rounded_count(once)
+    return (
+        f"{one.shared_elements:,} of these elements are counted again under a second name of "
+        f"their tensor; {once:,}{f' ({short})' if short else ''} without"
+    )
+
+
+def _structure(one: StateDict) -> object:
+    """What is equal for a network and its copy."""
+    cut = len(one.prefix)
+    return tuple((tensor.key[cut:], tensor.shape, tensor.dtype) for tensor in one.tensors)
+
+
+def _module_table(one: StateDict) -> Table:
+    summary = fold_modules(one)
+    rest = summary.remainder
+    total = sum(module.size_bytes for module in summary.modules)
+    total += rest.size_bytes if rest is not None else 0
+    rows = [_module_row(module, total) for module in summary.modules]
+    closing = [] if rest is None else [_remainder_row(rest, total)]
+    if len(summary.modules) > 1:
+        sums = (f"{len(one.tensors):,}", f"{one.parameters:,}", _some(one.buffers))
+        closing.append(("total", *sums, "", "", share_text(1.0 if total else 0.0)))
+    return Table(
+        columns=(
+            name("module"),
+            number("tensors"),
+            number("parameters"),
+            number("buffers"),
+            Column(title="largest"),
+            Column(title="its name", from_file=True, flexible=True, drop=1),
+            number("bytes", drop=2),
+        ),
+        rows=rows,
+        closing=tuple(closing),
+    )
+
+
+def _module_row(module: FoldedModule, total: int) -> tuple[str, ...]:
+    key, largest = module.main or ("", None)
+    return (
+        module.path or f"({TOP_LEVEL})",
+        f"{module.tensors:,}",
+        f"{module.parameters:,}",
+        _some(module.buffers),
+        shape_text(largest.shape) if largest is not None else "",
+        key,
+        share_text(module.size_bytes / total if total else 0.0),
+    )
+
+
+def _remainder_row(rest: Remainder, total: int) -> tuple[str, ...]:
+    return (
+        f"{rest.rows:,} more, smaller",
+        f"{rest.tensors:,}",
+        f"{rest.parameters:,}",
+        _some(rest.buffers),
+        "",
+        "",
+        share_text(rest.size_bytes / total if total else 0.0),
+    )
+
+
+def _some(count: int) -> str:
+    """Return a count, and nothing for none."""
+    return f"{count:,}" if count else ""
+
+
+def _tensor_table(tensors: Sequence[TensorInfo]) -> Table:
+    usual_device = Counter(tensor.device for tensor in tensors).most_common(1)[0][0]
+    return Table(
+        columns=(
+            name("tensor"),
+            Column(title="dtype"),
+            Column(title="shape"),
+            Column(title="kind", drop=3),
+            name("storage", drop=2),
+            name("device", drop=1),
+            Column(title="", from_file=True, flexible=True),
+        ),
+        rows=[_tensor_row(tensor, usual_device) for tensor in tensors],
+    )
+
+
+def _tensor_row(tensor: TensorInfo, usual_device: str | None) -> tuple[str, ...]:
+    kind = "buffer" if tensor.kind is Kind.BUFFER else "parameter"
+    device = tensor.device or ""
+    storage = tensor.storage if tensor.storage is not None else ""
+    return (
+        tensor.key or f"({TOP_LEVEL})",
+        tensor.dtype,
+        shape_text(tensor.shape),
+        kind,
+        storage,
+        device,
+        _peculiarities(tensor, usual_device),
+    )
+
+
+def _peculiarities(tensor: TensorInfo, usual_device: str | None) -> str:
+    """Return what is unusual about a tensor: another name, its layout, its class, its stride."""
+    found = []
+    if tensor.alias_of is not None:
+        found.append(f"same as {tensor.alias_of}")
+    if tensor.layout != "strided":
+        found.append(tensor.layout)
+    if tensor.class_name is not None:
+        found.append(tensor.class_name)
+    if tensor.device != usual_device and tensor.device is not None:
+        found.append(tensor.device)
+    if not is_contiguous(tensor):
+        found.append(f"stride {', '.join(map(str, tensor.stride or ()))}")
+    return "; ".join(found)
+
+
+def is_contiguous(tensor: TensorInfo) -> bool:
+    """Whether elements lie in the order of the indices; a tensor without strides counts as such."""
+    if tensor.stride is None or not tensor.elements:
+        return True
+    expected = 1
+    for size, step in zip(reversed(tensor.shape), reversed(tensor.stride), strict=False):
+        if size != 1 and step != expected:
+            return False
+        expected *= size
+    return True
+
+
+def _list_others(others: Sequence[StateDict]) -> Iterator[Block]:
+    if not others:
+        return
+    yield section(f"{len(others):,} more groups of tensors")
+    listed, rest = others[:_MOST_LISTED], others[_MOST_LISTED:]
+    closing = ()
+    if rest:
+        closing = (
+            (
+                f"{len(rest):,} more",
+                "",
+                f"{sum(len(one.tensors) for one in rest):,}",
+                f"{sum(one.elements for one in rest):,}",
+            ),
+        )
+    yield Table(
+        columns=(name("path"), Column(title="role"), number("tensors"), number("elements")),
+        rows=[
+            (
+                one.path or f"({TOP_LEVEL})",
+                str(one.role),
+                f"{len(one.tensors):,}",
+                f"{one.elements:,}",
+            )
+            for one in others[:_MOST_LISTED]
+        ],
+        closing=closing,
+    )
+    del listed
+
+
+def total_bytes(state_dict: StateDict) -> int:
+    """Bytes of all elements of a state_dict."""
+    return sum(tensor_bytes(tensor) for tensor in state_dict.tensors)

@@ -43,7 +43,9 @@ def _paused_gc() -> Iterator[None]:
             gc.enable()
 
 
-def inspect(paths: Iterable[PathLike], *, limits: Limits = DEFAULT_LIMITS) -> InspectReport:
+def inspect(
+    paths: PathLike | Iterable[PathLike], *, limits: Limits = DEFAULT_LIMITS
+) -> InspectReport:
     """Report on files, folders and globs.
 
     A folder is one checkpoint if it is the unpacked folder of a torch zip; else every file below it
@@ -52,6 +54,8 @@ def inspect(paths: Iterable[PathLike], *, limits: Limits = DEFAULT_LIMITS) -> In
     Raises:
         UsageError: A path does not exist, or a glob matches nothing.
     """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
     files: list[FileReport] = []
     skipped: list[Skipped] = []
     for path, named in _expand(paths):
@@ -148,6 +152,11 @@ def _inspect_path(path: Path, limits: Limits, *, named: bool) -> Iterator[FileRe
                     yield FileReport(path=name, failure=_failure(outcome.error, outcome.location))
     except ArtifactError as error:
         yield FileReport(path=name, failure=_failure(error, ()))
+    except UsageError as error:
+        # Met while walking: a link to nothing, or a file that was there a moment ago.
+        if named:
+            raise
+        yield Skipped(path=name, reason=str(error))
 
 
 def _outcomes(path: Path, limits: Limits, stack: ExitStack) -> Iterator[Outcome]:

@@ -1,8 +1,8 @@
 """One bounded walk over a graph: tensors into groups, everything else into a tree.
 
 Enters: `Contents` and the rules that recognise tensors. Leaves: groups of named tensors,
-optimizers, arrays, scalars, a tree without the tensors' lists. A part that two places share is walked for each;
-the number of steps is bounded, and so is the depth.
+optimizers, arrays, scalars, a tree without the tensors' lists. A part that two places share is
+walked for each; the number of steps is bounded, and so is the depth.
 """
 
 from collections.abc import Callable

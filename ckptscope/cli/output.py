@@ -5,13 +5,12 @@ import shutil
 import sys
 from pathlib import Path
 
-from ckptscope.reports.escaping import escape_terminal
-from ckptscope.writers.atomic import writing_file
-
 
 def write_result(data: bytes, output: Path | None) -> None:
     """Write to a file beside and rename, or to stdout; a reader that left is no error."""
     if output is not None:
+        from ckptscope.writers.atomic import writing_file
+
         with writing_file(output) as file:
             file.write(data)
         return
@@ -27,6 +26,8 @@ def write_result(data: bytes, output: Path | None) -> None:
 
 def write_error(message: str) -> None:
     """Write one line to stderr; control characters of names are shown, not sent."""
+    from ckptscope.reports.escaping import escape_terminal
+
     print(f"ckptscope: {escape_terminal(message)}", file=sys.stderr)  # noqa: T201
 
 

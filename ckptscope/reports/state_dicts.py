@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from ckptscope.facts.tensors import Kind, Role, StateDict, TensorInfo
 from ckptscope.reports.blocks import Block, Name, Part, Tone, Words, field, line, section
-from ckptscope.reports.folding import FoldedModule, Remainder, fold_modules, tensor_bytes
+from ckptscope.reports.folding import FoldedModule, Remainder, fold_modules
 from ckptscope.reports.numerals import count_text, rounded_count, shape_text, share_text
 from ckptscope.reports.tables import Column, Table, name, number
 
@@ -19,6 +19,8 @@ _MOST_LISTED = 20
 #: Tensors up to which they are listed one by one instead of by module.
 _FEW_TENSORS = 8
 _MOST_DEVICES = 6
+#: Columns of a key that are worth more than storage, device and kind beside it.
+_LEAST_KEY = 44
 TOP_LEVEL = "top level"
 
 
@@ -57,7 +59,8 @@ def _describe(
         yield field("class", Name(one.class_name))
     if one.shared_elements:
         yield field("shared", _shared(one))
-    yield field("kinds", f"{one.kind_origin}: {one.kind_evidence}")
+    if one.role is not Role.OTHER:
+        yield field("split", f"{one.kind_origin}: {one.kind_evidence}")
     yield field("role", f"{one.role}: {one.role_evidence}")
     structure = _structure(one)
     twin = described.setdefault(structure, one)
@@ -71,6 +74,8 @@ def _describe(
 
 def _counts(one: StateDict) -> str:
     """Return `7,438,976 parameters (7.44 M) + 9,978 buffers = 7,448,954 elements (7.45 M)`."""
+    if one.role is Role.OTHER:
+        return count_text(one.elements, "elements")
     if not one.buffers:
         return f"{count_text(one.parameters, 'parameters')}, no buffers"
     parts = f"{count_text(one.parameters, 'parameters')} + {count_text(one.buffers, 'buffers')}"
@@ -132,7 +137,7 @@ def _module_table(one: StateDict) -> Table:
             number("parameters"),
             number("buffers"),
             Column(title="largest"),
-            Column(title="its name", from_file=True, flexible=True, drop=1),
+            name("its name", drop=1),
             number("bytes", drop=2),
         ),
         rows=rows,
@@ -171,37 +176,34 @@ def _some(count: int) -> str:
 
 
 def _tensor_table(tensors: Sequence[TensorInfo]) -> Table:
-    usual_device = Counter(tensor.device for tensor in tensors).most_common(1)[0][0]
+    one_device = len({tensor.device for tensor in tensors}) == 1
     return Table(
         columns=(
-            name("tensor"),
+            name("tensor", least=_LEAST_KEY),
             Column(title="dtype"),
             Column(title="shape"),
             Column(title="kind", drop=3),
-            name("storage", drop=2),
-            name("device", drop=1),
+            name("storage", drop=2 if one_device else 1),
+            name("device", drop=1 if one_device else 2),
             Column(title="", from_file=True, flexible=True),
         ),
-        rows=[_tensor_row(tensor, usual_device) for tensor in tensors],
+        rows=[_tensor_row(tensor) for tensor in tensors],
     )
 
 
-def _tensor_row(tensor: TensorInfo, usual_device: str | None) -> tuple[str, ...]:
-    kind = "buffer" if tensor.kind is Kind.BUFFER else "parameter"
-    device = tensor.device or ""
-    storage = tensor.storage if tensor.storage is not None else ""
+def _tensor_row(tensor: TensorInfo) -> tuple[str, ...]:
     return (
         tensor.key or f"({TOP_LEVEL})",
         tensor.dtype,
         shape_text(tensor.shape),
-        kind,
-        storage,
-        device,
-        _peculiarities(tensor, usual_device),
+        "buffer" if tensor.kind is Kind.BUFFER else "parameter",
+        tensor.storage if tensor.storage is not None else "",
+        tensor.device if tensor.device is not None else "",
+        _peculiarities(tensor),
     )
 
 
-def _peculiarities(tensor: TensorInfo, usual_device: str | None) -> str:
+def _peculiarities(tensor: TensorInfo) -> str:
     """Return what is unusual about a tensor: another name, its layout, its class, its stride."""
     found = []
     if tensor.alias_of is not None:
@@ -210,8 +212,6 @@ def _peculiarities(tensor: TensorInfo, usual_device: str | None) -> str:
         found.append(tensor.layout)
     if tensor.class_name is not None:
         found.append(tensor.class_name)
-    if tensor.device != usual_device and tensor.device is not None:
-        found.append(tensor.device)
     if not is_contiguous(tensor):
         found.append(f"stride {', '.join(map(str, tensor.stride or ()))}")
     return "; ".join(found)
@@ -230,20 +230,14 @@ def is_contiguous(tensor: TensorInfo) -> bool:
 
 
 def _list_others(others: Sequence[StateDict]) -> Iterator[Block]:
+    """List what found no room above: a line each, then their number."""
     if not others:
         return
-    yield section(f"{len(others):,} more groups of tensors")
     listed, rest = others[:_MOST_LISTED], others[_MOST_LISTED:]
-    closing = ()
-    if rest:
-        closing = (
-            (
-                f"{len(rest):,} more",
-                "",
-                f"{sum(len(one.tensors) for one in rest):,}",
-                f"{sum(one.elements for one in rest):,}",
-            ),
-        )
+    tensors = sum(len(one.tensors) for one in rest)
+    elements = sum(one.elements for one in rest)
+    left_out = (f"{len(rest):,} more", "", f"{tensors:,}", f"{elements:,}")
+    yield section(f"{len(others):,} more groups of tensors")
     yield Table(
         columns=(name("path"), Column(title="role"), number("tensors"), number("elements")),
         rows=[
@@ -253,13 +247,7 @@ def _list_others(others: Sequence[StateDict]) -> Iterator[Block]:
                 f"{len(one.tensors):,}",
                 f"{one.elements:,}",
             )
-            for one in others[:_MOST_LISTED]
+            for one in listed
         ],
-        closing=closing,
+        closing=(left_out,) if rest else (),
     )
-    del listed
-
-
-def total_bytes(state_dict: StateDict) -> int:
-    """Bytes of all elements of a state_dict."""
-    return sum(tensor_bytes(tensor) for tensor in state_dict.tensors)

@@ -20,7 +20,7 @@ from ckptscope.reports.escaping import (
 
 GAP = 2
 #: Columns below which names say too little; another column is given up first.
-_LEAST_NAME = 24
+LEAST_NAME = 24
 _CELL_CHARACTERS = 300
 
 
@@ -39,6 +39,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         align: Numbers go right.
         from_file: Whether its cells are text of the file.
         flexible: Whether cells may lose their middle.
+        least: Columns that it gets before others are given up for it, if it needs them.
         drop: Order in which columns are given up where room is short, 1 first; 0 for never.
         pictorial: Drawn, and worth nothing on a page of markdown.
     """
@@ -47,6 +48,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     align: Align = Align.LEFT
     from_file: bool = False
     flexible: bool = False
+    least: int = LEAST_NAME
     drop: int = 0
     pictorial: bool = False
 
@@ -84,9 +86,9 @@ def number(title: str, *, drop: int = 0) -> Column:
     return Column(title=title, align=Align.RIGHT, drop=drop)
 
 
-def name(title: str, *, drop: int = 0) -> Column:
+def name(title: str, *, drop: int = 0, least: int = LEAST_NAME) -> Column:
     """Return a column of names that the file chose."""
-    return Column(title=title, from_file=True, flexible=True, drop=drop)
+    return Column(title=title, from_file=True, flexible=True, drop=drop, least=least)
 
 
 def fit_table(table: Table, width: int) -> FittedTable:
@@ -124,7 +126,8 @@ def _kept(
     kept = list(filled)
     for index in sorted((i for i in kept if columns[i].drop), key=lambda i: columns[i].drop):
         least = sum(
-            min(natural[i], _LEAST_NAME) if columns[i].flexible else natural[i] for i in kept
+            min(natural[i], columns[i].least) if columns[i].flexible else natural[i]
+            for i in kept
         )
         if least + GAP * (len(kept) - 1) <= width:
             break

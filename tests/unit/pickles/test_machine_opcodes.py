@@ -181,7 +181,7 @@ PLAIN = {
     "LONG_BINGET": (asm(integer(5), put(70000), "POP", get(70000), "STOP"), 5),
     "PUT": (asm(integer(5), b"p0\n", b"g0\n", "TUPLE2", "STOP"), (5, 5)),
     "BINPUT": (asm(integer(5), CODE["BINPUT"] + b"\xff", CODE["BINGET"] + b"\xff", "TUPLE2", "STOP"), (5, 5)),
-    "LONG_BINPUT": (asm(integer(5), put(1 << 31), get(1 << 31), "TUPLE2", "STOP"), (5, 5)),
+    "LONG_BINPUT": (asm(integer(5), put(70_001), get(70_001), "TUPLE2", "STOP"), (5, 5)),
     "MEMOIZE": (asm(integer(5), "MEMOIZE", CODE["BINGET"] + b"\0", "TUPLE2", "STOP"), (5, 5)),
     "PROTO": (asm(proto(3), integer(5), "STOP"), 5),
     "STOP": (asm(integer(5), "STOP", integer(6), "STOP"), 5),
@@ -377,3 +377,7 @@ def test_long_bytes_stay_in_the_file_and_short_ones_do_not():
                 assert data[node.offset_bytes : node.offset_bytes + length] == raw
             else:
                 assert len(node) == length
+
+
+def test_a_memo_index_of_any_size_costs_no_memory():
+    assert root_of(asm(integer(5), put((1 << 32) - 1), get((1 << 32) - 1), "TUPLE2", "STOP")) == (5, 5)

@@ -13,6 +13,7 @@ import msgspec
 from ckptscope.containers import triage
 from ckptscope.containers.compressed import unpack
 from ckptscope.containers.contents import Contents, finding
+from ckptscope.containers.cut_off import explain_cut_off
 from ckptscope.containers.folder_members import read_folder_members
 from ckptscope.containers.legacy_stream import read_legacy_stream
 from ckptscope.containers.legacy_tar import is_legacy_tar, read_legacy_tar
@@ -119,7 +120,7 @@ def _dispatch(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
         )
     found = sniff_format(source)
     if found is Format.ZIP:
-        yield from _read_archive(read_zip_members(source, limits), place, limits)
+        yield from _read_archive(_open_zip(source, limits), place, limits)
     elif found is Format.TAR:
         yield from _read_tar(source, place, limits)
     elif found in _COMPRESSED:
@@ -127,6 +128,13 @@ def _dispatch(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
         yield from _read(unpack(source, kind, limits), place.inside(kind), limits)
     else:
         yield _read_single(source, found, place, limits)
+
+
+def _open_zip(source: ByteSource, limits: Limits) -> MemberTable:
+    try:
+        return read_zip_members(source, limits)
+    except ContainerFormatError as error:
+        raise explain_cut_off(source, limits, error) from error
 
 
 def _read_single(source: ByteSource, found: Format, place: _Place, limits: Limits) -> Contents:

@@ -270,6 +270,16 @@ def _zip64_sizes(
     )
 
 
+def local_data(source: ByteSource, offset: int) -> tuple[str, int] | None:
+    """Return name and start of data by the local header at `offset`; None if there is none."""
+    head = source.peek(offset, _LOCAL.size)
+    if len(head) < _LOCAL.size or not head.startswith(LOCAL_SIGNATURE):
+        return None
+    fields = _LOCAL.unpack(head)
+    raw = source.peek(offset + _LOCAL.size, fields[9])
+    return _member_name(raw, fields[2]), offset + _LOCAL.size + fields[9] + fields[10]
+
+
 class _HeaderReader:
     """Reads local headers: one by one, or many at a time where the members are small."""
 

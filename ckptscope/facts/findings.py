@@ -19,7 +19,7 @@ class Severity(enum.StrEnum):
 
 
 class Code(enum.StrEnum):
-    """Every finding's code; the catalogue in `checks.catalogue` says what each means."""
+    """Every finding's code."""
 
     MEMBER_CRC = "CON001"
     MEMBER_HEADER_DIFFERS = "CON002"
@@ -76,7 +76,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was noticed.
 
     Attributes:
-        code: Its entry in the catalogue.
+        code: What kind of thing.
         severity: How much it matters.
         message: One sentence, lower case, with text of the file quoted by `{!r}`.
         where: The place.

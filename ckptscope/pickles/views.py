@@ -116,6 +116,11 @@ def attributes(node: Instance) -> Pairs:
                 pairs += mapping_pairs(part) or []
         else:
             pairs += mapping_pairs(state) or []
+    if not pairs and len(node.args) == 1 and type(node.args[0]) is DictNode:
+        # A class that is saved with its source hands its state to a function, among other things.
+        for name, value in node.args[0].pairs:
+            if name == "state":
+                return mapping_pairs(value) or []
     return pairs
 
 

@@ -47,7 +47,9 @@ class _Walk(msgspec.Struct):
                 self.show(child, below, level + 1)
         left = len(node.children) + node.left_out - len(shown)
         if left and shown:
-            self.branches.append(Branch(level, "…", count_text(left, "more entries", rounded=False)))
+            self.branches.append(
+                Branch(level, "…", count_text(left, "more entries", rounded=False))
+            )
 
     def describe(self, node: TreeNode, path: str) -> str:
         """Say in a line what a node is."""

@@ -44,7 +44,14 @@ def describe_bytes(manifest: Manifest) -> Iterator[Block]:
         )
     total = sum(one.size_bytes for one in manifest.spending)
     closing.append(
-        ("total", "", f"{total:,}", f"{total / unit:,.2f}", share_text(total / manifest.size_bytes), "")
+        (
+            "total",
+            "",
+            f"{total:,}",
+            f"{total / unit:,.2f}",
+            share_text(total / manifest.size_bytes),
+            "",
+        )
     )
     yield section("bytes")
     yield Table(
@@ -73,7 +80,9 @@ def describe_bytes(manifest: Manifest) -> Iterator[Block]:
 
 def _largest(spending: Sequence[Spending]) -> tuple[list[Spending], list[Spending]]:
     """Part the rows that are shown, in their order, from the others."""
-    order = sorted(range(len(spending)), key=lambda i: (spending[i].path is not None, -spending[i].size_bytes))
+    order = sorted(
+        range(len(spending)), key=lambda i: (spending[i].path is not None, -spending[i].size_bytes)
+    )
     kept = set(order[:_MOST_SPENDINGS])
     return (
         [one for index, one in enumerate(spending) if index in kept],
@@ -127,9 +136,7 @@ def describe_imports(manifest: Manifest, *, everything: bool) -> Iterator[Block]
             number("at byte", drop=1),
         ),
         rows=[_import_row(uses, placed=placed) for uses in shown],
-        closing=(
-            ((f"{len(rest):,} more", f"{sum(map(len, rest)):,}", "", ""),) if rest else ()
-        ),
+        closing=(((f"{len(rest):,} more", f"{sum(map(len, rest)):,}", "", ""),) if rest else ()),
     )
 
 
@@ -153,7 +160,9 @@ def describe_unclaimed(manifest: Manifest) -> Iterator[Block]:
     members = manifest.unclaimed_members
     if not members:
         return
-    yield section(f"{len(members):,} unclaimed members" if len(members) > 1 else "1 unclaimed member")
+    yield section(
+        f"{len(members):,} unclaimed members" if len(members) > 1 else "1 unclaimed member"
+    )
     for member in members[:_MOST_MEMBERS]:
         yield line(*names([member], 1))
     if len(members) > _MOST_MEMBERS:

@@ -38,9 +38,7 @@ def describe_report(
     yield from describe_closing(report)
 
 
-def _describe_file(
-    one: FileReport, *, tensors: bool, tree_depth: int | None
-) -> Iterator[Block]:
+def _describe_file(one: FileReport, *, tensors: bool, tree_depth: int | None) -> Iterator[Block]:
     if one.manifest is None:
         if one.failure is not None:
             yield from describe_failure(one.path, one.failure)

@@ -107,7 +107,9 @@ def describe_closing(report: InspectReport) -> Iterator[Block]:
     if not report.skipped:
         return
     count = len(report.skipped)
-    files = "1 file that is no checkpoint" if count == 1 else f"{count:,} files that are no checkpoints"
+    files = (
+        "1 file that is no checkpoint" if count == 1 else f"{count:,} files that are no checkpoints"
+    )
     yield section("skipped", Words(f": {files}"))
     rest = count - _MOST_SKIPPED
     yield Table(

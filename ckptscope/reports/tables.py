@@ -126,8 +126,7 @@ def _kept(
     kept = list(filled)
     for index in sorted((i for i in kept if columns[i].drop), key=lambda i: columns[i].drop):
         least = sum(
-            min(natural[i], columns[i].least) if columns[i].flexible else natural[i]
-            for i in kept
+            min(natural[i], columns[i].least) if columns[i].flexible else natural[i] for i in kept
         )
         if least + GAP * (len(kept) - 1) <= width:
             break

@@ -5,7 +5,7 @@ colours no control character at all. Text of a file never reaches rich as markup
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich.color import ColorSystem
 from rich.console import Console
@@ -35,7 +35,13 @@ _LABEL = 11
 _LEAST_WIDTH = 20
 #: Sentences longer than this are hard to read; tables may be wider.
 _PROSE_WIDTH = 100
-_NAME_WIDTH = 24
+#: Lines that one text of the file may take.
+_MOST_LINES = 6
+#: Names of the contents up to which the values beside them stand below each other.
+_ALIGNED = 24
+_LEAST_NAME = 8
+_NAME_CHARACTERS = 200
+_VALUE_CHARACTERS = 1000
 _STYLES = {
     Tone.PLAIN: Style.null(),
     Tone.STRONG: Style(bold=True),
@@ -99,11 +105,12 @@ class _Page:
 
     def add(self, block: Block) -> None:
         """Lay a block out below the others."""
-        self._part_from(block)
+        self._lines += [""] * self._blank_lines(block)
+        self._last = block
         if isinstance(block, Heading):
-            self._prose((), block.parts, 0 if block.level < 3 else _INDENT)
+            self._prose(block.parts, 0)
         elif isinstance(block, Line):
-            self._prose((), block.parts, _INDENT)
+            self._prose(block.parts, _INDENT)
         elif isinstance(block, Field):
             self._field(block, _INDENT)
         elif isinstance(block, Notice):
@@ -112,41 +119,46 @@ class _Page:
             self._outline(block)
         else:
             self._table(block)
-        self._last = block
 
-    def _part_from(self, block: Block) -> None:
-        """Leave a blank line where one thing ends and another begins."""
+    def _blank_lines(self, block: Block) -> int:
+        """Lines left free where one thing ends and another begins."""
         if not self._lines:
-            return
-        last = self._last
-        table_follows = isinstance(block, Table) and not isinstance(last, Heading)
-        sums_end = isinstance(block, Field) and isinstance(last, Line) and False
-        notices = isinstance(block, Notice) and isinstance(last, Notice) and False
-        if isinstance(block, Heading) or table_follows or sums_end or notices:
-            self._lines.append("")
+            return 0
+        if isinstance(block, Heading):
+            return 2 if block.level == 1 else 1
+        return int(isinstance(block, Table) and not isinstance(self._last, Heading))
 
-    def _prose(self, lead: Sequence[Part], parts: Sequence[Part], indent: int) -> None:
+    def _prose(self, parts: Sequence[Part], indent: int) -> None:
         """Wrap a sentence; further lines stand deeper than the first."""
-        hang = indent + _INDENT
-        self._wrap((*lead, *parts), first=" " * indent, rest=" " * hang)
+        self._wrap(parts, first=" " * indent, hang=indent + _INDENT)
 
-    def _wrap(self, parts: Iterable[Part], *, first: str, rest: str) -> None:
-        room = min(self._width, _PROSE_WIDTH) - max(len(first), len(rest))
+    def _field(self, block: Field, indent: int) -> None:
+        label = elide(escape_terminal(block.label), _LABEL - 1)
+        start = " " * indent + self._paint(label, Tone.FAINT)
+        start += " " * (_LABEL - cell_width(label))
+        self._wrap(block.parts, first=start, hang=indent + _LABEL)
+
+    def _wrap(self, parts: Sequence[Part], *, first: str, hang: int) -> None:
+        """Wrap parts behind `first`, which is no wider than `hang`."""
+        room = min(self._width, _PROSE_WIDTH) - hang
         text = Text()
         for part in parts:
             shown = escape_terminal(part.text)
-            text.append(elide(shown, room) if isinstance(part, Name) else shown, _STYLES[part.tone])
+            if isinstance(part, Name):
+                # A key is cut to a line; a sentence in the file's words may take a few.
+                shown = elide(shown, room * _MOST_LINES if " " in shown else room)
+            text.append(shown, _STYLES[part.tone])
         for index, wrapped in enumerate(text.wrap(self._console, room, overflow="fold")):
             wrapped.rstrip()
-            self._lines.append((rest if index else first) + self._painted(wrapped))
+            self._lines.append((" " * hang if index else first) + self._painted(wrapped))
 
     def _painted(self, text: Text) -> str:
         if not self._color:
             return text.plain
         return "".join(
-            segment.style.render(segment.text, color_system=ColorSystem.STANDARD)
-            if segment.style is not None
-            else segment.text
+            (segment.style or _STYLES[Tone.PLAIN]).render(
+                segment.text, color_system=ColorSystem.STANDARD
+            )
             for segment in text.render(self._console)
         )
 
@@ -155,34 +167,27 @@ class _Page:
             return line
         return _STYLES[tone].render(line, color_system=ColorSystem.STANDARD)
 
-    def _field(self, block: Field, indent: int) -> None:
-        label = elide(escape_terminal(block.label), _LABEL - 1)
-        space = " " * (_LABEL - cell_width(label))
-        start = " " * indent
-        shown = self._paint(label, Tone.FAINT)
-        self._wrap(block.parts, first=start + " " * _LABEL, rest=start + " " * _LABEL)
-        del space, shown
-
     def _notice(self, block: Notice) -> None:
         tone = _SEVERITIES[block.severity]
-        lead = (Words(f"{block.severity}[{block.code}]", tone), Words(" "))
-        self._prose(lead, (Words(block.message),), _INDENT)
+        words = (Words(f"{block.severity}[{block.code}]", tone), Words(f" {block.message}"))
+        self._prose(words, _INDENT)
         for detail in block.details:
             self._field(detail, 2 * _INDENT)
 
     def _outline(self, block: Outline) -> None:
-        widths: dict[int, int] = {}
-        names = [escape_terminal(branch.name, most=200) for branch in block.branches]
+        names = [escape_terminal(branch.name, most=_NAME_CHARACTERS) for branch in block.branches]
+        aligned: dict[int, int] = {}
         for branch, name in zip(block.branches, names, strict=True):
-            used = min(cell_width(name), _NAME_WIDTH)
-            widths[branch.level] = max(widths.get(branch.level, 0), used)
+            used = min(cell_width(name), _ALIGNED)
+            aligned[branch.level] = max(aligned.get(branch.level, 0), used)
         for branch, name in zip(block.branches, names, strict=True):
             start = " " * (_INDENT * (branch.level + 1))
-            short = elide(name, max(self._width // 2 - len(start), 8))
-            space = " " * max(widths[branch.level] - cell_width(short) + 2, 2) if name else ""
-            room = self._width - len(start) - cell_width(short) - len(space)
-            value = elide(escape_terminal(branch.value, most=1000), max(room, 0))
-            self._lines.append(elide(f"{start}{short}{space}{value}", self._width).rstrip())
+            short = elide(name, max(self._width // 2 - len(start), _LEAST_NAME))
+            if short:
+                short += " " * max(aligned[branch.level] - cell_width(short), 0) + " " * _INDENT
+            value = escape_terminal(branch.value, most=_VALUE_CHARACTERS)
+            room = self._width - len(start) - cell_width(short)
+            self._lines.append(elide(start + short + elide(value, room), self._width).rstrip())
 
     def _table(self, table: Table) -> None:
         fitted = fit_table(table, self._width - _INDENT)

@@ -85,9 +85,7 @@ def _steps(manifest: Manifest, one: Optimizer) -> str:
     if one.steps:
         shown = ", ".join(f"{step:,.15g}" for step in one.steps)
         return shown if len(one.steps) == 1 else f"{shown} (parameters differ)"
-    held = next(
-        (group.tensors for group in manifest.state_dicts if group.path == one.path), ()
-    )
+    held = next((group.tensors for group in manifest.state_dicts if group.path == one.path), ())
     if any(tensor.key.rpartition("/")[2] == "step" for tensor in held):
         return "kept in tensors, whose values were not read"
     return "not recorded"
@@ -120,6 +118,7 @@ def _groups(one: Optimizer) -> Iterator[Field]:
 
 def _settings(settings: Sequence[tuple[str, str]]) -> list[Part]:
     """Return settings in a row, the ones that are asked for most first; those unset last."""
+
     def rank(pair: tuple[str, str]) -> tuple[bool, int]:
         known = pair[0] in _FIRST_SETTINGS
         place = _FIRST_SETTINGS.index(pair[0]) if known else len(_FIRST_SETTINGS)

@@ -128,8 +128,10 @@ def _collect(
     if pairs is None:
         found = sequence_items(node)
         pairs = [(str(i), item) for i, item in enumerate(found[1])] if found is not None else []
-    for key, value in pairs:
-        _collect(walker, value, f"{name}/{key_text(key)}", path, tensors, depth + 1)
+    for index, (key, value) in enumerate(pairs):
+        # An optimizer that was pickled as an object is keyed by the parameters themselves.
+        text = key_text(key) if key is None or isinstance(key, str | int) else str(index)
+        _collect(walker, value, f"{name}/{text}", path, tensors, depth + 1)
 
 
 def _state_entries(states: Pairs) -> tuple[list[str], tuple[float, ...]]:

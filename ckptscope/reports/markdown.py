@@ -1,0 +1,78 @@
+"""Report → markdown: for an issue, a pull request, a job summary.
+
+Enters: a report. Leaves: GitHub Flavored Markdown. Text of a file stands in inline code or in a
+block of code, where nothing acts: no link, no mention, no HTML.
+"""
+
+from collections.abc import Sequence
+
+from ckptscope.facts.report import InspectReport
+from ckptscope.reports.blocks import Block, Field, Heading, Line, Name, Notice, Outline, Part
+from ckptscope.reports.escaping import code_span, escape_markdown, escape_terminal, fence_lines
+from ckptscope.reports.inspected import describe_report
+from ckptscope.reports.tables import github_table
+
+_LINE_CHARACTERS = 200
+
+
+def render_markdown(report: InspectReport, *, tensors: bool = False) -> str:
+    """Render a report as markdown; `tensors` lists every tensor."""
+    lines: list[str] = []
+    last: Block | None = None
+    for block in describe_report(report, tensors=tensors):
+        if lines and not (_is_item(block) and _is_item(last)):
+            lines.append("")
+        lines += _lines(block)
+        last = block
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _is_item(block: Block | None) -> bool:
+    return isinstance(block, Field | Notice)
+
+
+def _lines(block: Block) -> list[str]:
+    if isinstance(block, Heading):
+        return [f"{'#' * (block.level + 1)} {_inline(block.parts)}"]
+    if isinstance(block, Line):
+        return [_inline(block.parts)]
+    if isinstance(block, Field):
+        return [f"- {_field(block)}"]
+    if isinstance(block, Notice):
+        return _notice(block)
+    if isinstance(block, Outline):
+        return fence_lines(
+            escape_terminal(
+                f"{'  ' * branch.level}{branch.name}{': ' if branch.name else ''}{branch.value}",
+                most=_LINE_CHARACTERS,
+            )
+            for branch in block.branches
+        )
+    return github_table(block).splitlines()
+
+
+def _inline(parts: Sequence[Part]) -> str:
+    """Return parts as one line; the tone says nothing here that the place does not."""
+    shown = "".join(
+        code_span(part.text) if isinstance(part, Name) else _words(part.text) for part in parts
+    )
+    return shown.strip()
+
+
+def _words(text: str) -> str:
+    """Escape a sentence and keep the spaces that part it from its neighbours."""
+    inner = text.strip()
+    if not inner:
+        return " " if text else ""
+    start, _, end = text.partition(inner)
+    return f"{' ' if start else ''}{escape_markdown(inner)}{' ' if end else ''}"
+
+
+def _field(block: Field) -> str:
+    label = f"{escape_markdown(block.label)}: " if block.label else ""
+    return f"{label}{_inline(block.parts)}"
+
+
+def _notice(block: Notice) -> list[str]:
+    first = f"- **{block.severity}** {code_span(block.code)} {escape_markdown(block.message)}"
+    return [first, *(f"  - {_field(detail)}" for detail in block.details)]

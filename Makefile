@@ -23,8 +23,6 @@ RECIPE := pyproject.toml constraints.txt
 JOBS ?= 2
 # More arguments for pytest: make tests ARGS='-k sniff'
 ARGS ?=
-# Width of the demonstration's tables.
-COLUMNS ?= 100
 
 .PHONY: help demo test lint types contract tests bench clean
 
@@ -47,11 +45,13 @@ $(VENV)/.everything: $(RECIPE) | $(BIN)/python
 	@$(INSTALL) -e '.[dev,forward]'
 	@touch $@ $(VENV)/.core
 
+# A terminal has its own width; a pipe or a log gets room for the tables.
 demo: $(VENV)/.core
-	@echo 'building checkpoints in demo/ (generated weights, nobody'"'"'s)'
+	@echo 'building checkpoints of generated weights in demo/'
 	@$(BIN)/python -m fixtures --set demo --out demo
 	@echo
-	COLUMNS=$(COLUMNS) $(BIN)/ckptscope inspect demo/*
+	@echo '$$ ckptscope inspect demo/*'
+	@[ -t 1 ] || export COLUMNS=$${COLUMNS:-100}; $(BIN)/ckptscope inspect demo/*
 
 test: lint types contract tests
 

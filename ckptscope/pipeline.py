@@ -176,7 +176,7 @@ def _manifest(contents: Contents, limits: Limits) -> ManifestBuild:
     build = build_manifest(contents, limits)
     findings = (*build.manifest.findings, *check_layout(build.manifest))
     manifest = msgspec.structs.replace(build.manifest, findings=findings)
-    return ManifestBuild(manifest, build.contents, build.nested)
+    return ManifestBuild(manifest, build.access)
 
 
 def _failure(error: ArtifactError, location: tuple[str, ...]) -> Failure:

@@ -170,9 +170,8 @@ class Optimizer(msgspec.Struct, frozen=True, kw_only=True):
         kind_evidence: The entries and settings that say so.
         groups: Parameter groups in order.
         states: Parameters that have a state.
-        step: The step counter where all states agree, else None. Needs values when it is a
-            tensor; then it is None unless values were read.
-        steps: Distinct counters that are plain numbers in the pickle, ascending; at most eight.
+        steps: Distinct step counters, ascending, at most eight; where they are tensors, those
+            single numbers were read.
         tensors: How many tensors it holds.
         elements: Their elements.
         size_bytes: Their bytes.

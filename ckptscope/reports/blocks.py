@@ -86,7 +86,14 @@ class Notice(msgspec.Struct, frozen=True):
     details: tuple[Field, ...]
 
 
-Block: TypeAlias = Heading | Line | Field | Outline | Notice | Table
+class Refusal(msgspec.Struct, frozen=True):
+    """A file that could not be read, and why."""
+
+    path: str
+    message: str
+
+
+Block: TypeAlias = Heading | Line | Field | Outline | Notice | Refusal | Table
 
 
 def section(title: str, *more: Part) -> Heading:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ckptscope.facts.tensors import Manifest, Optimizer, StateDict, TreeNode
-from ckptscope.reports.blocks import Block, Branch, Outline, section
+from ckptscope.reports.blocks import Block, Branch, Name, Outline, Words, section
 from ckptscope.reports.numerals import count_text
 
 _DEPTH = 3
@@ -108,10 +108,10 @@ def describe_contents(manifest: Manifest, tree_depth: int | None) -> Iterator[Bl
         branches=[],
     )
     root = manifest.tree
-    walk.branches.append(Branch(0, "", _inline(root) or walk.describe(root, "")))
     walk.show(root, "", 0)
-    yield section("contents")
-    yield Outline(tuple(walk.branches))
+    yield section("contents", Words(": "), Name(_inline(root) or walk.describe(root, "")))
+    if walk.branches:
+        yield Outline(tuple(walk.branches))
 
 
 def _inline(node: TreeNode) -> str | None:

@@ -74,7 +74,7 @@ def cell_width(text: str) -> int:
     """Columns that a line takes on a terminal."""
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len
+    from rich.cells import cell_len  # noqa: PLC0415 - ASCII has no need of it
 
     return cell_len(text)
 

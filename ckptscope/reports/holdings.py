@@ -5,6 +5,7 @@ Enters: a manifest. Leaves: blocks on bytes, numpy arrays, imports, unclaimed me
 
 from collections.abc import Iterator, Sequence
 
+from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.pickled import Import
 from ckptscope.facts.tensors import Manifest, Spending
 from ckptscope.reports.blocks import Block, Words, line, names, section
@@ -28,7 +29,8 @@ def describe_bytes(manifest: Manifest) -> Iterator[Block]:
         return
     title, unit = ("MiB", MIB) if manifest.size_bytes >= MIB else ("KiB", KIB)
     kept, others = _largest(manifest.spending)
-    paths = len({one.path for one in manifest.spending if one.path is not None})
+    paths = {one.path for one in manifest.spending if one.path is not None}
+    named = len(paths) > 1 and any(one.path not in (None, one.what) for one in manifest.spending)
     closing = []
     if others:
         rest = sum(one.size_bytes for one in others)
@@ -65,8 +67,8 @@ def describe_bytes(manifest: Manifest) -> Iterator[Block]:
         ),
         rows=[
             (
-                one.what,
-                (one.path or f"({TOP_LEVEL})") if one.path is not None and paths > 1 else "",
+                _spent_on(manifest, one),
+                (one.path or f"({TOP_LEVEL})") if named and one.path is not None else "",
                 f"{one.size_bytes:,}",
                 f"{one.size_bytes / unit:,.2f}",
                 share_text(one.share),
@@ -88,6 +90,12 @@ def _largest(spending: Sequence[Spending]) -> tuple[list[Spending], list[Spendin
         [one for index, one in enumerate(spending) if index in kept],
         [one for index, one in enumerate(spending) if index not in kept],
     )
+
+
+def _spent_on(manifest: Manifest, one: Spending) -> str:
+    """Name a part; what stands for the pickle in safetensors is a header of JSON."""
+    is_header = one.what == "pickle" and manifest.containers[-1:] == (ContainerKind.SAFETENSORS,)
+    return "header" if is_header else one.what
 
 
 def _bar(share: float) -> str:

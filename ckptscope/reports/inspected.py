@@ -26,7 +26,7 @@ from ckptscope.reports.training import describe_training
 _FACT_CHARACTERS = 24
 #: Facts that are said elsewhere: the byte order only where it is big, the stream's magic numbers
 #: never.
-_SILENT_FACTS = frozenset({"byteorder", "little_endian", "stream protocol"})
+_SILENT_FACTS = frozenset({"byteorder", "little_endian", "stream protocol", "protocol_version"})
 
 
 def describe_report(

@@ -7,7 +7,17 @@ block of code, where nothing acts: no link, no mention, no HTML.
 from collections.abc import Sequence
 
 from ckptscope.facts.report import InspectReport
-from ckptscope.reports.blocks import Block, Field, Heading, Line, Name, Notice, Outline, Part
+from ckptscope.reports.blocks import (
+    Block,
+    Field,
+    Heading,
+    Line,
+    Name,
+    Notice,
+    Outline,
+    Part,
+    Refusal,
+)
 from ckptscope.reports.escaping import code_span, escape_markdown, escape_terminal, fence_lines
 from ckptscope.reports.inspected import describe_report
 from ckptscope.reports.tables import github_table
@@ -40,6 +50,12 @@ def _lines(block: Block) -> list[str]:
         return [f"- {_field(block)}"]
     if isinstance(block, Notice):
         return _notice(block)
+    if isinstance(block, Refusal):
+        return [
+            f"## {code_span(block.path)}",
+            "",
+            f"**not read**: {escape_markdown(block.message)}",
+        ]
     if isinstance(block, Outline):
         return fence_lines(
             escape_terminal(

@@ -12,10 +12,10 @@ from ckptscope.facts.report import Failure, FileReport, InspectReport
 from ckptscope.reports.blocks import (
     Block,
     Field,
-    Heading,
     Name,
     Notice,
     Part,
+    Refusal,
     Tone,
     Words,
     field,
@@ -92,11 +92,7 @@ def _notice(found: Finding) -> Notice:
 
 def describe_failure(path: str, failure: Failure) -> Iterator[Block]:
     """Say in one line why a file could not be read."""
-    yield Heading(
-        1,
-        (Name(path, Tone.STRONG), Words(": "), Words("not read", Tone.ERROR)),
-    )
-    yield line(failure.message)
+    yield Refusal(path, failure.message)
 
 
 def describe_closing(report: InspectReport) -> Iterator[Block]:

@@ -9,6 +9,7 @@ _UNITS = (("T", 10**12), ("B", 10**9), ("M", 10**6))
 #: Counts below are read at a glance; rounding them says less.
 _ROUNDED_FROM = 100_000
 _MOST_DIMENSIONS = 8
+_TIMES = "\N{MULTIPLICATION SIGN}"
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
@@ -47,9 +48,9 @@ def share_text(share: float) -> str:
 
 
 def shape_text(shape: Sequence[int]) -> str:
-    """Return `192×48×1×1`; a tensor without dimensions is a scalar."""
+    """Return the sizes, parted by multiplication signs; a tensor without dimensions is a scalar."""
     if not shape:
         return "scalar"
-    shown = "×".join(str(size) for size in shape[:_MOST_DIMENSIONS])
+    shown = _TIMES.join(str(size) for size in shape[:_MOST_DIMENSIONS])
     more = len(shape) - _MOST_DIMENSIONS
-    return f"{shown}×… {more} more" if more > 0 else shown
+    return f"{shown}{_TIMES}… {more} more" if more > 0 else shown

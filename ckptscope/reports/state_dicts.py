@@ -64,12 +64,13 @@ def _describe(
     yield field("role", f"{one.role}: {one.role_evidence}")
     structure = _structure(one)
     twin = described.setdefault(structure, one)
-    if twin is not one:
-        yield line("same names, shapes and dtypes as state_dict ", place(twin.path))
-    elif len(one.tensors) > _FEW_TENSORS:
+    if len(one.tensors) <= _FEW_TENSORS:
+        if not tensors:
+            yield _tensor_table(one.tensors)
+    elif twin is one:
         yield _module_table(one)
-    elif not tensors:
-        yield _tensor_table(one.tensors)
+    else:
+        yield line("its names, shapes and dtypes are those of state_dict ", place(twin.path))
 
 
 def _counts(one: StateDict) -> str:
@@ -142,6 +143,7 @@ def _module_table(one: StateDict) -> Table:
         ),
         rows=rows,
         closing=tuple(closing),
+        may_tighten=True,
     )
 
 

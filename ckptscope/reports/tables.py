@@ -18,7 +18,7 @@ from ckptscope.reports.escaping import (
     escape_terminal,
 )
 
-GAP = 2
+_GAP = 2
 #: Columns below which names say too little; another column is given up first.
 LEAST_NAME = 24
 _CELL_CHARACTERS = 300
@@ -60,11 +60,13 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         columns: From left to right.
         rows: Cells, one for each column.
         closing: Rows below, in our own words: what was left out, the total.
+        may_tighten: Whether columns may move together if that saves names from being cut.
     """
 
     columns: tuple[Column, ...]
     rows: Sequence[tuple[str, ...]]
     closing: tuple[tuple[str, ...], ...] = ()
+    may_tighten: bool = False
 
 
 class FittedTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,12 +104,14 @@ def fit_table(table: Table, width: int) -> FittedTable:
     ]
     filled = [index for index in range(len(titles)) if _is_filled(table, index)]
     kept = _kept(table.columns, natural, filled, width)
-    widths = _widths(table.columns, natural, kept, width)
+    gap = _gap(table, [natural[index] for index in kept], width)
+    widths = _widths(table.columns, natural, kept, width - gap * (len(kept) - 1))
     plan = [(index, widths[index], table.columns[index].align) for index in kept]
+    lay = _Layout(plan, " " * gap, width)
     return FittedTable(
-        header=_row(titles, plan, width) if any(titles) else None,
-        rows=[_row(row, plan, width) for row in rows],
-        closing=[_row(row, plan, width) for row in closing],
+        header=lay.row(titles) if any(titles) else None,
+        rows=[lay.row(row) for row in rows],
+        closing=[lay.row(row) for row in closing],
     )
 
 
@@ -119,6 +123,13 @@ def _is_filled(table: Table, index: int) -> bool:
     return any(row[index] for row in table.rows) or any(row[index] for row in table.closing)
 
 
+def _gap(table: Table, natural: Sequence[int], width: int) -> int:
+    """Return the spaces between columns."""
+    fits_loosely = sum(natural) + _GAP * (len(natural) - 1) <= width
+    fits_tightly = sum(natural) + (len(natural) - 1) <= width
+    return 1 if table.may_tighten and fits_tightly and not fits_loosely else _GAP
+
+
 def _kept(
     columns: Sequence[Column], natural: Sequence[int], filled: Sequence[int], width: int
 ) -> list[int]:
@@ -128,29 +139,37 @@ def _kept(
         least = sum(
             min(natural[i], columns[i].least) if columns[i].flexible else natural[i] for i in kept
         )
-        if least + GAP * (len(kept) - 1) <= width:
+        if least + _GAP * (len(kept) - 1) <= width:
             break
         kept.remove(index)
     return kept
 
 
 def _widths(
-    columns: Sequence[Column], natural: Sequence[int], kept: Sequence[int], width: int
+    columns: Sequence[Column], natural: Sequence[int], kept: Sequence[int], room: int
 ) -> dict[int, int]:
     """Return the width of each column; flexible ones share what the others leave."""
     widths = {index: natural[index] for index in kept}
     flexible = sorted((i for i in kept if columns[i].flexible), key=lambda i: natural[i])
-    room = width - GAP * (len(kept) - 1) - sum(natural[i] for i in kept if i not in flexible)
+    room -= sum(natural[i] for i in kept if i not in flexible)
     for position, index in enumerate(flexible):
         widths[index] = max(min(natural[index], room // (len(flexible) - position)), 1)
         room -= widths[index]
     return widths
 
 
-def _row(cells: Sequence[str], plan: Sequence[tuple[int, int, Align]], width: int) -> str:
-    padded = [_pad(cells[index], size, align) for index, size, align in plan]
-    joined = (" " * GAP).join(padded).rstrip()
-    return joined if cell_width(joined) <= width else elide(joined, width)
+class _Layout(msgspec.Struct, frozen=True):
+    """Which cells stand where: column, width and side; what parts them; the width of a line."""
+
+    plan: list[tuple[int, int, Align]]
+    gap: str
+    width: int
+
+    def row(self, cells: Sequence[str]) -> str:
+        """Return the line of a row."""
+        padded = [_pad(cells[index], size, align) for index, size, align in self.plan]
+        joined = self.gap.join(padded).rstrip()
+        return joined if cell_width(joined) <= self.width else elide(joined, self.width)
 
 
 def _pad(cell: str, width: int, align: Align) -> str:
@@ -164,7 +183,7 @@ def _pad(cell: str, width: int, align: Align) -> str:
 
 def github_table(table: Table) -> str:
     """Write a table as GitHub does; cells stay cells whatever the file put in them."""
-    from tabulate import tabulate
+    from tabulate import tabulate  # noqa: PLC0415 - text has no need of it
 
     kept = [
         index

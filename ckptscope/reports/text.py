@@ -23,6 +23,7 @@ from ckptscope.reports.blocks import (
     Notice,
     Outline,
     Part,
+    Refusal,
     Tone,
     Words,
 )
@@ -115,6 +116,8 @@ class _Page:
             self._field(block, _INDENT)
         elif isinstance(block, Notice):
             self._notice(block)
+        elif isinstance(block, Refusal):
+            self._refusal(block)
         elif isinstance(block, Outline):
             self._outline(block)
         else:
@@ -124,9 +127,12 @@ class _Page:
         """Lines left free where one thing ends and another begins."""
         if not self._lines:
             return 0
+        if isinstance(block, Refusal):
+            return 0 if isinstance(self._last, Refusal) else 2
         if isinstance(block, Heading):
             return 2 if block.level == 1 else 1
-        return int(isinstance(block, Table) and not isinstance(self._last, Heading))
+        opens = isinstance(block, Table) and not isinstance(self._last, Heading)
+        return int(opens or (isinstance(block, Field) and isinstance(self._last, Outline)))
 
     def _prose(self, parts: Sequence[Part], indent: int) -> None:
         """Wrap a sentence; further lines stand deeper than the first."""
@@ -173,6 +179,10 @@ class _Page:
         self._prose(words, _INDENT)
         for detail in block.details:
             self._field(detail, 2 * _INDENT)
+
+    def _refusal(self, block: Refusal) -> None:
+        name = Name(block.path, Tone.STRONG)
+        self._prose((name, Words(": not read: ", Tone.ERROR), Words(block.message)), 0)
 
     def _outline(self, block: Outline) -> None:
         names = [escape_terminal(branch.name, most=_NAME_CHARACTERS) for branch in block.branches]

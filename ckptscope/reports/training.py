@@ -8,7 +8,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from ckptscope.facts.tensors import Manifest, Optimizer, Scalar
-from ckptscope.reports.blocks import Block, Field, Name, Part, Tone, Words, field, line, section
+from ckptscope.reports.blocks import (
+    Block,
+    Branch,
+    Field,
+    Name,
+    Outline,
+    Part,
+    Words,
+    field,
+    line,
+    section,
+)
 from ckptscope.reports.numerals import count_text, size_text
 
 #: Words in the last name of a value that is part of a training record.
@@ -30,8 +41,10 @@ def describe_training(manifest: Manifest) -> Iterator[Block]:
     if not scalars and not manifest.optimizers:
         return
     yield section("training record")
-    for one in scalars[:_MOST_SCALARS]:
-        yield field(one.path.rpartition("/")[2], Name(_value(one.value)), *_origin(one))
+    if scalars:
+        yield Outline(
+            tuple(Branch(0, one.path, _value(one.value)) for one in scalars[:_MOST_SCALARS])
+        )
     if len(scalars) > _MOST_SCALARS:
         yield line(f"and {count_text(len(scalars) - _MOST_SCALARS, 'more values', rounded=False)}")
     for optimizer in manifest.optimizers[:_MOST_OPTIMIZERS]:
@@ -52,15 +65,9 @@ def _value(value: float | str) -> str:
     return f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else str(value)
 
 
-def _origin(one: Scalar) -> list[Part]:
-    if "/" not in one.path:
-        return []
-    return [Words("  at ", Tone.FAINT), Name(one.path, Tone.FAINT)]
-
-
 def _describe(manifest: Manifest, one: Optimizer) -> Iterator[Block]:
     kind = "of an unknown kind" if one.kind == "unknown" else one.kind
-    at: list[Part] = [Words(" at "), Name(one.path)] if one.path else []
+    at: list[Part] = [Words(", at "), Name(one.path)] if one.path else []
     yield field("optimizer", kind, *at)
     yield field("evidence", Name(one.kind_evidence))
     yield field("state", _state(one))

@@ -13,22 +13,68 @@ from ckptscope.facts.tensors import Manifest, PickleInfo, StorageUse, TensorInfo
 from ckptscope.sources import ByteSource
 from ckptscope.tensors.grouping import build_state_dicts
 from ckptscope.tensors.groups import Group
+from ckptscope.tensors.scalars import read_number
 from ckptscope.tensors.spending import spend_bytes, with_parts
 from ckptscope.tensors.walk import Walker
 
+#: Step counters that are read; those of a larger network are all the same in practice.
+_MOST_COUNTERS = 4096
+
+
+class _Access:
+    """Ways to the storages of a checkpoint and of those inside its pickle."""
+
+    def __init__(
+        self, contents: Contents, nested: dict[str, Contents], storages: dict[str, Storage]
+    ) -> None:
+        self._contents = contents
+        self._nested = nested
+        self._storages = storages
+
+    def open(self, key: str) -> ByteSource:
+        """Return a storage's elements.
+
+        Raises:
+            ContainerFormatError: There is no such storage, or it is damaged.
+        """
+        storage = self._storages.get(key)
+        if storage is None:
+            raise ContainerFormatError(f"storage {key!r} is missing")
+        prefix, owner = self._owner(key)
+        return owner.read_storage(owner.storages[key[len(prefix) :]])
+
+    def byteorder(self, key: str) -> str:
+        """Return the byte order of a storage's elements."""
+        return self._owner(key)[1].byteorder
+
+    def _owner(self, key: str) -> tuple[str, Contents]:
+        """Return the checkpoint that holds a storage; of nested ones the innermost."""
+        best = ""
+        for prefix in self._nested:
+            if len(prefix) > len(best) and key.startswith(prefix):
+                best = prefix
+        return best, self._nested[best] if best else self._contents
+
+    def numbers(self, tensors: list[TensorInfo]) -> set[float]:
+        """Return the distinct values of tensors of one element; damaged ones are left out."""
+        values: set[float] = set()
+        for tensor in tensors[:_MOST_COUNTERS]:
+            if tensor.storage is None or tensor.storage not in self._storages:
+                continue
+            if self._storages[tensor.storage].compressed:
+                continue
+            source = self.open(tensor.storage)
+            value = read_number(tensor, source, self.byteorder(tensor.storage))
+            if value is not None:
+                values.add(value)
+        return values
+
 
 class ManifestBuild(msgspec.Struct, frozen=True, eq=False):
-    """A manifest, and the storages behind it.
-
-    Attributes:
-        manifest: The table of contents.
-        contents: The checkpoint that it was built from.
-        nested: Checkpoints inside its pickle, by the prefix of their storage keys.
-    """
+    """A manifest, and the way to the storages behind it."""
 
     manifest: Manifest
-    contents: Contents
-    nested: dict[str, Contents]
+    access: _Access
 
     def open_storage(self, key: str) -> ByteSource:
         """Return a storage's elements.
@@ -36,21 +82,11 @@ class ManifestBuild(msgspec.Struct, frozen=True, eq=False):
         Raises:
             ContainerFormatError: There is no such storage, or it is damaged.
         """
-        storage = self.manifest.storages.get(key)
-        if storage is None:
-            raise ContainerFormatError(f"storage {key!r} is missing")
-        owner = self.contents
-        for prefix, inner in self.nested.items():
-            if key.startswith(prefix) and key[len(prefix) :] in inner.storages:
-                owner, storage = inner, inner.storages[key[len(prefix) :]]
-        return owner.read_storage(storage)
+        return self.access.open(key)
 
     def byteorder_of(self, key: str) -> str:
         """Return the byte order of a storage's elements."""
-        for prefix, inner in self.nested.items():
-            if key.startswith(prefix):
-                return inner.byteorder
-        return self.contents.byteorder
+        return self.access.byteorder(key)
 
 
 def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
@@ -70,8 +106,10 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
     uses: dict[str, StorageUse] = dict(contents.storage_uses)
     for rules in walker.all_rules:
         uses |= rules.uses
+    access = _Access(contents, walker.nested, storages)
     optimizers = tuple(
-        draft.finish(_storage_bytes(draft.tensors, storages)) for draft in walker.optimizers
+        draft.finish(_storage_bytes(draft.tensors, storages), access.numbers(draft.counters()))
+        for draft in walker.optimizers
     )
     state_dicts = tuple(build_state_dicts(walker.groups, optimizers))
     size_bytes = _size(contents)
@@ -115,7 +153,7 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
             *walker.findings,
         ),
     )
-    return ManifestBuild(manifest, contents, walker.nested)
+    return ManifestBuild(manifest, access)
 
 
 def _walk(walker: Walker, contents: Contents) -> TreeNode:

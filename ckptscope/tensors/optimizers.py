@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 #: Depth below the optimizer to which tensors are looked for (`state/0/exp_avg`, sharded lists).
 _DEPTH = 6
-_MOST_STEPS = 8
+#: Distinct step counters that are kept.
+MOST_STEPS = 8
 _MOST_SETTINGS = 40
 
 #: State entries and settings that tell an algorithm; the first rule that fits counts.
@@ -52,8 +53,8 @@ class OptimizerDraft(msgspec.Struct):
     shapes: tuple[tuple[int, ...] | None, ...]
     settings: dict[str, object]
 
-    def finish(self, size_bytes: int) -> Optimizer:
-        """Return the optimizer with the bytes of its tensors."""
+    def finish(self, size_bytes: int, counters: set[float]) -> Optimizer:
+        """Return the optimizer with the bytes of its tensors and the counters that they hold."""
         kind, evidence = self._kind()
         return Optimizer(
             path=self.path,
@@ -61,12 +62,16 @@ class OptimizerDraft(msgspec.Struct):
             kind_evidence=evidence,
             groups=self.groups,
             states=self.states,
-            steps=self.steps,
+            steps=tuple(sorted({*self.steps, *counters})[:MOST_STEPS]),
             tensors=len(self.tensors),
             elements=sum(tensor.elements for tensor in self.tensors),
             size_bytes=size_bytes,
             parameter_shapes=self.shapes,
         )
+
+    def counters(self) -> list[TensorInfo]:
+        """Return the tensors that count steps, one a parameter."""
+        return [tensor for tensor in self.tensors if tensor.key.endswith("/step")]
 
     def _kind(self) -> tuple[str, str]:
         names, settings = set(self.state_names), set(self.settings)
@@ -144,7 +149,7 @@ def _state_entries(states: Pairs) -> tuple[list[str], tuple[float, ...]]:
                 continue
             names[key] = None
             number = value if type(value) in (int, float) else read_scalar(value)
-            if key == "step" and isinstance(number, int | float) and len(steps) < _MOST_STEPS:
+            if key == "step" and isinstance(number, int | float) and len(steps) < MOST_STEPS:
                 steps.add(number)
     return list(names), tuple(sorted(steps))
 

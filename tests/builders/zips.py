@@ -196,8 +196,8 @@ def torch_zip(tree: object, storages: dict[str, bytes], **options: object) -> by
     return zip_bytes(torch_members(tree, storages, **options))  # type: ignore[arg-type]
 
 
-def changed(members: Sequence[Member], name: str, **fields: object) -> list[Member]:
+def changed(members: Sequence[Member], ending: str, /, **fields: object) -> list[Member]:
     """Return the members, one of them with other fields."""
-    found = [m for m in members if str(m.name).endswith(name)]
-    assert found, f"no member {name}"
+    found = [m for m in members if str(m.name).endswith(ending)]
+    assert found, f"no member {ending}"
     return [replace(m, **fields) if m in found else m for m in members]  # type: ignore[arg-type]

@@ -1,11 +1,10 @@
 """The pages tell of what is there: files, commands, targets, codes, and an example that runs."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from readme_example import END, README, START, build_shown, render_example
 from typer.main import get_command
 
 import ckptscope
@@ -13,13 +12,10 @@ from ckptscope.cli.app import app
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code
 from ckptscope.facts.limits import Limits
-from fixtures.build import SETS, build, demo_set
+from fixtures.build import SETS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("benchmarks/*.md")])
-README = ROOT / "README.md"
-#: The file that the README shows, in its Python and in its example.
-SHOWN = "ConvNeXtPose_S.tar"
 
 _QUOTED = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#([^)\s]+))?\)")
@@ -124,7 +120,7 @@ def test_the_formats_page_has_every_kind_of_container() -> None:
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the demonstration file that the README shows."""
     folder = tmp_path_factory.mktemp("demo")
-    build(next(one for one in demo_set() if one.name == SHOWN), folder)
+    build_shown(folder)
     return folder
 
 
@@ -143,20 +139,5 @@ def test_the_names_that_the_readme_uses_are_public() -> None:
 
 
 def test_the_example_of_the_readme_is_what_inspect_prints(shown: Path) -> None:
-    found = re.search(
-        r"<!-- inspect: start -->\n```\n\$ (.*?)\n(.*?)```\n<!-- inspect: end -->",
-        text_of(README),
-        re.DOTALL,
-    )
-    assert found is not None
-    command, output = found.groups()
-    assert command.split() == ["ckptscope", "inspect", SHOWN]
-    run = subprocess.run(
-        [sys.executable, "-m", "ckptscope", "inspect", SHOWN],
-        cwd=shown,
-        env={"COLUMNS": "100", "PATH": "", "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        check=True,
-    )
-    assert output.rstrip() == run.stdout.rstrip()
+    _, _, rest = text_of(README).partition(START)
+    assert rest.partition(END)[0] == render_example(shown)

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ckptscope.checks import check_layout
-from ckptscope.containers import Contents, Outcome, Unread, read_file, read_folder
+from ckptscope.containers import (
+    Contents,
+    Outcome,
+    Unread,
+    is_index,
+    read_file,
+    read_folder,
+    read_index_file,
+)
 from ckptscope.errors import ArtifactError, UnknownContainerError, UsageError
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.report import Failure, FileReport, InspectReport, Skipped
@@ -121,8 +129,14 @@ def _walk_folder(path: Path) -> Iterator[Path]:
 
 
 def _is_checkpoint_folder(path: Path) -> bool:
-    """Whether a folder is what unpacking a torch zip leaves, its pickle possibly lost."""
-    if (path / "data.pkl").is_file():
+    """Whether a folder as a whole is a checkpoint.
+
+    It is what unpacking a torch zip leaves, its pickle possibly lost; or a distributed checkpoint;
+    or it holds the index of shards.
+    """
+    if (path / "data.pkl").is_file() or (path / ".metadata").is_file():
+        return True
+    if any(path.glob("*.index.json")):
         return True
     storages = path / "data"
     try:
@@ -162,7 +176,10 @@ def _inspect_path(path: Path, limits: Limits, *, named: bool) -> Iterator[FileRe
 def _outcomes(path: Path, limits: Limits, stack: ExitStack) -> Iterator[Outcome]:
     if path.is_dir():
         return read_folder(path, limits)
-    return read_file(stack.enter_context(open_local(path)), limits)
+    source = stack.enter_context(open_local(path))
+    if is_index(source):
+        return read_index_file(path, limits)
+    return read_file(source, limits)
 
 
 def _report(name: str, contents: Contents, limits: Limits) -> FileReport:

@@ -5,6 +5,15 @@ the checkpoints inside and hands each out as a `Contents`.
 """
 
 from ckptscope.containers.contents import Contents
-from ckptscope.containers.reading import Outcome, Unread, read_file, read_folder
+from ckptscope.containers.reading import Outcome, Unread, read_file, read_folder, read_index_file
+from ckptscope.containers.sharded import is_index
 
-__all__ = ["Contents", "Outcome", "Unread", "read_file", "read_folder"]
+__all__ = [
+    "Contents",
+    "Outcome",
+    "Unread",
+    "is_index",
+    "read_file",
+    "read_folder",
+    "read_index_file",
+]

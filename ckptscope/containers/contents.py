@@ -12,8 +12,22 @@ import msgspec
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding, Severity, Where
 from ckptscope.facts.pickled import BytesRef, Instance, PickleGraph
-from ckptscope.facts.tensors import ExternalTensor, StorageUse, TensorInfo
+from ckptscope.facts.tensors import ArrayInfo, ExternalTensor, StorageUse, TensorInfo
 from ckptscope.sources import ByteSource
+
+
+class TensorTable(msgspec.Struct, frozen=True, kw_only=True):
+    """Tensors that a header and no pickle names: a path in the tree, and its tensors in order."""
+
+    path: str
+    tensors: tuple[TensorInfo, ...]
+
+
+class ScriptClass(msgspec.Struct, frozen=True):
+    """What the code of a TorchScript class says of its attributes."""
+
+    parameters: frozenset[str]
+    buffers: frozenset[str]
 
 
 class StorageReader(Protocol):
@@ -32,7 +46,12 @@ class Contents(msgspec.Struct, kw_only=True, eq=False):
         location: Member names through the wrappers.
         graph: The object's pickle; None for safetensors.
         further_graphs: Other pickles of the same archive, for their imports.
-        tensors: The table of tensors where no pickle names them (safetensors).
+        tables: Tensors where no pickle names them (safetensors, torch.export, ...).
+        arrays: numpy arrays that are members of their own.
+        values: Plain values that stand beside the tensors, by path.
+        script_classes: Classes of a TorchScript archive, by qualified name.
+        shards: Checkpoints that together make this one, by file name.
+        shard_of: Which file the index says that a tensor is in; empty without shards.
         external_tensors: By persistent id (legacy tar).
         storages: By key, as far as the container lists them.
         storage_uses: Declared storages that stand outside the pickle (legacy tar).
@@ -55,7 +74,12 @@ class Contents(msgspec.Struct, kw_only=True, eq=False):
     location: tuple[str, ...] = ()
     graph: PickleGraph | None = None
     further_graphs: tuple[PickleGraph, ...] = ()
-    tensors: tuple[TensorInfo, ...] = ()
+    tables: tuple[TensorTable, ...] = ()
+    arrays: tuple[ArrayInfo, ...] = ()
+    values: tuple[tuple[str, object], ...] = ()
+    script_classes: Mapping[str, ScriptClass] = {}
+    shards: "Mapping[str, Contents]" = {}
+    shard_of: Mapping[str, str] = {}
     external_tensors: Mapping[str, ExternalTensor] = {}
     storages: dict[str, Storage] = {}
     storage_uses: dict[str, StorageUse] = {}

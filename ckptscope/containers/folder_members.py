@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ckptscope.containers.contents import finding
 from ckptscope.containers.members import Entry
+from ckptscope.containers.zip_archive import unsafe_path
 from ckptscope.errors import ArtifactError, LimitError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding
@@ -89,3 +90,16 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
         raise ArtifactError(
             f"the folder cannot be read: {error.strerror}", member=folder.name
         ) from error
+
+
+def pick_folder_members(path: Path, names: list[str]) -> FolderMembers:
+    """Return a table of some files of a folder only; those that are not there are left out."""
+    table = FolderMembers(path)
+    for name in names:
+        if unsafe_path(name):
+            continue
+        place = path / name
+        if place.is_file() and not place.is_symlink():
+            size = place.stat().st_size
+            table.entries[name] = Entry(size, size, None)
+    return table

@@ -5,25 +5,30 @@ none, or is damaged, an `Unread` that says why. Nothing is extracted to disk; a 
 is spooled to a file without a name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from ckptscope.containers import triage
 from ckptscope.containers.compressed import unpack
-from ckptscope.containers.contents import Contents, finding
+from ckptscope.containers.contents import Contents
 from ckptscope.containers.cut_off import explain_cut_off
-from ckptscope.containers.folder_members import read_folder_members
+from ckptscope.containers.folder_members import pick_folder_members, read_folder_members
+from ckptscope.containers.layouts import Place as CheckpointPlace
+from ckptscope.containers.layouts import find_places
 from ckptscope.containers.legacy_stream import read_legacy_stream
 from ckptscope.containers.legacy_tar import is_legacy_tar, read_legacy_tar
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.nested import attach_nested
+from ckptscope.containers.numpy_files import read_numpy_file
 from ckptscope.containers.plain_pickle import read_plain_pickle
 from ckptscope.containers.safetensors import read_safetensors
+from ckptscope.containers.sharded import find_indexes, read_index, read_sharded
 from ckptscope.containers.sniff import Format, sniff_format
 from ckptscope.containers.tar_members import read_tar_members
-from ckptscope.containers.torch_layout import find_roots, is_headless, read_torch_layout
+from ckptscope.containers.torch_layout import is_headless
 from ckptscope.containers.zip_members import read_zip_members
 from ckptscope.errors import (
     ArtifactError,
@@ -33,9 +38,8 @@ from ckptscope.errors import (
     UnknownContainerError,
 )
 from ckptscope.facts.containers import ContainerKind
-from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
-from ckptscope.sources import ByteSource
+from ckptscope.sources import ByteSource, open_local
 
 _Chain = tuple[ContainerKind, ...]
 _COMPRESSED = {
@@ -85,14 +89,26 @@ def read_file(source: ByteSource, limits: Limits) -> Iterator[Outcome]:
 
 
 def read_folder(path: Path, limits: Limits) -> Iterator[Outcome]:
-    """Read the unpacked folder of a torch zip.
+    """Read a folder that is a checkpoint: an unpacked torch zip, a distributed one, shards.
 
     Raises:
         ArtifactError: The folder cannot be read.
         LimitError: It holds more files or checkpoints than allowed.
     """
     members = read_folder_members(path, limits)
-    return _bounded(_read_roots(members, _Place(), limits, folder=True), limits)
+    return _bounded(_read_archive(members, _Place(), limits), limits)
+
+
+def read_index_file(path: Path, limits: Limits) -> Iterator[Outcome]:
+    """Read a sharded checkpoint by its index; only the files that it names are touched.
+
+    Raises:
+        ArtifactError: The index is damaged.
+    """
+    with open_local(path) as source:
+        index = read_index(source, path.name, limits)
+    members = pick_folder_members(path.parent, [path.name, *index.files])
+    return _bounded(_read_archive(members, _Place(), limits), limits)
 
 
 def _bounded(outcomes: Iterator[Outcome], limits: Limits) -> Iterator[Outcome]:
@@ -145,6 +161,9 @@ def _read_single(source: ByteSource, found: Format, place: _Place, limits: Limit
     elif found is Format.SAFETENSORS:
         chain = place.inside(ContainerKind.SAFETENSORS).containers
         contents = read_safetensors(source, limits, containers=chain)
+    elif found is Format.NUMPY:
+        chain = place.inside(ContainerKind.NUMPY).containers
+        contents = read_numpy_file(source, limits, containers=chain)
     elif found in (Format.PICKLE, Format.MAYBE_PICKLE):
         contents = _read_pickle(source, found, place, limits)
     else:
@@ -179,33 +198,89 @@ def _read_tar(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
 
 
 def _read_archive(members: MemberTable, place: _Place, limits: Limits) -> Iterator[Outcome]:
-    """Read what an archive holds: torch layouts first, then every other member by its bytes."""
+    """Read what members lay out: whole formats first, then every other member by its bytes."""
+    outcomes: list[Outcome] = []
+    claims = []
+    for found in find_places(members, limits):
+        outcomes.append(_read_place(members, found, place, limits))
+        claims.append(found.claims)
+    shards = _read_indexes(members, place, limits, outcomes)
     names = list(members.entries)
-    roots = find_roots(names)
-    if not roots and is_headless(names):
+    if not outcomes and is_headless(names):
         raise _headless(members)
-    yielded = [outcome for outcome in _read_roots(members, place, limits)]
-    others = [name for name in names if not any(name.startswith(root) for root in roots)]
-    inner = place.inside(members.kind)
-    unread: list[Unread] = []
-    for name in others:
-        for outcome in _read_member(members, name, inner.at(name), limits):
-            if isinstance(outcome, Contents):
-                yielded.append(outcome)
-            else:
-                unread.append(outcome)
-    for outcome in yielded:
-        if isinstance(outcome, Contents):
-            outcome.findings = [*members.findings, *outcome.findings]
-    yield from yielded
-    yield from unread
-    if not any(isinstance(outcome, Contents) for outcome in yielded) and not _any_damage(
-        [*yielded, *unread]
-    ):
+    inner = place.inside(_wrapper_kind(members))
+    rest = [name for name in names if name not in shards]
+    for claim in claims:
+        rest = [name for name in rest if not claim(name)]
+    for name in rest:
+        outcomes += _read_member(members, name, inner.at(name), limits)
+    if not any(isinstance(one, Contents) for one in outcomes) and not _any_damage(outcomes):
         raise _nothing_inside(members)
+    noted = False
+    for outcome in outcomes:
+        if isinstance(outcome, Contents) and (not noted or members.kind is ContainerKind.ZIP):
+            outcome.findings = [*members.findings, *outcome.findings]
+            noted = True
+    yield from outcomes
 
 
-def _any_damage(outcomes: list[Outcome]) -> bool:
+def _wrapper_kind(members: MemberTable) -> ContainerKind:
+    """A torch.export archive of 2024 wraps torch zips."""
+    if "serialized_exported_program.json" in members.entries:
+        return ContainerKind.TORCH_EXPORT
+    return members.kind
+
+
+def _read_place(
+    members: MemberTable, found: CheckpointPlace, place: _Place, limits: Limits
+) -> Outcome:
+    chain = (*place.containers, *found.containers)
+    location = (*place.location, *found.location)
+    try:
+        contents = found.read(chain)
+    except ArtifactError as error:
+        return Unread(containers=chain, location=location, error=error)
+    contents.location = location
+    contents.findings = [*found.findings, *contents.findings]
+    attach_nested(contents, limits)
+    return contents
+
+
+def _read_indexes(
+    members: MemberTable, place: _Place, limits: Limits, outcomes: list[Outcome]
+) -> set[str]:
+    """Read the sharded checkpoints; return the members that belong to them."""
+    claimed: set[str] = set()
+    for index in find_indexes(members, limits):
+        claimed |= {index.name, *(index.folder + file for file in index.files)}
+        chain = (*place.containers, members.kind, ContainerKind.SHARDED)
+        contents = read_sharded(
+            members, index, partial(_read_shard, members, limits), containers=chain
+        )
+        contents.location = (*place.location, index.name)
+        outcomes.append(contents)
+    return claimed
+
+
+def _read_shard(members: MemberTable, limits: Limits, name: str) -> Contents:
+    """Read the one checkpoint that a shard must be.
+
+    Raises:
+        ArtifactError: It is none, or several.
+    """
+    outcomes = list(_dispatch(members.open(name), _Place(), limits))
+    for outcome in outcomes:
+        if isinstance(outcome, Unread):
+            raise outcome.error
+    found = [one for one in outcomes if isinstance(one, Contents)]
+    if len(found) != 1:
+        raise ContainerFormatError(
+            f"expected one checkpoint in a shard, found {len(found)}", member=name
+        )
+    return found[0]
+
+
+def _any_damage(outcomes: Sequence[Outcome]) -> bool:
     return any(
         isinstance(outcome, Unread) and not isinstance(outcome.error, UnknownContainerError)
         for outcome in outcomes
@@ -221,52 +296,6 @@ def _read_member(
         yield Unread(containers=place.containers, location=place.location, error=error)
         return
     yield from _read(source, place, limits)
-
-
-def _read_roots(
-    members: MemberTable, place: _Place, limits: Limits, *, folder: bool = False
-) -> Iterator[Outcome]:
-    """Read every folder with a `data.pkl`."""
-    roots = find_roots(list(members.entries))
-    if not roots and folder:
-        if is_headless(list(members.entries)):
-            raise _headless(members)
-        raise _nothing_inside(members)
-    for root in roots:
-        chain, location = _root_place(members, root, place)
-        try:
-            contents = read_torch_layout(members, root, limits, containers=chain)
-        except ArtifactError as error:
-            yield Unread(containers=chain, location=location, error=error)
-            continue
-        contents.location = location
-        if members.kind is ContainerKind.ZIP and len(roots) > 1:
-            contents.findings.append(_two_roots(roots))
-        if folder:
-            contents.findings = [*members.findings, *contents.findings]
-        attach_nested(contents, limits)
-        yield contents
-
-
-def _root_place(members: MemberTable, root: str, place: _Place) -> tuple[_Chain, tuple[str, ...]]:
-    """Return chain and location: a zip with one folder at its top is a torch zip as it stands."""
-    if members.kind is ContainerKind.DIRECTORY:
-        location = (root.rstrip("/"),) if root else ()
-        return (*place.containers, ContainerKind.DIRECTORY), (*place.location, *location)
-    if members.kind is ContainerKind.ZIP and root.count("/") <= 1:
-        only = sum(name.endswith("/" + "data.pkl") for name in members.entries) <= 1
-        location = () if only else (root.rstrip("/"),)
-        return (*place.containers, ContainerKind.TORCH_ZIP), (*place.location, *location)
-    chain = (*place.containers, members.kind, ContainerKind.DIRECTORY)
-    return chain, (*place.location, root.rstrip("/"))
-
-
-def _two_roots(roots: list[str]) -> Finding:
-    return finding(
-        Code.ARCHIVE_ROOTS,
-        f"{len(roots)} folders with a data.pkl; torch.load takes the first member's folder",
-        evidence=tuple(root[:100] for root in roots[:8]),
-    )
 
 
 def _headless(members: MemberTable) -> ContainerFormatError:

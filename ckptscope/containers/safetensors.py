@@ -5,9 +5,8 @@ Enters: a source. Leaves: `Contents` with a table of tensors; there is no pickle
 Source: the format section of the safetensors README.
 """
 
-import json
-
-from ckptscope.containers.contents import Contents, finding
+from ckptscope.containers.contents import Contents, TensorTable, finding
+from ckptscope.containers.json_text import read_json
 from ckptscope.errors import ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.dtypes import SAFETENSORS_DTYPES, storage_bytes
@@ -46,7 +45,7 @@ def read_safetensors(
             advice="the download is incomplete: get the file again",
         )
     findings: list[Finding] = []
-    header = _parse(source.read(_LENGTH_BYTES, length), source, findings)
+    header = _parse(source, length, limits, findings)
     data_start = _LENGTH_BYTES + length
     metadata = _metadata(header.pop(_METADATA, {}), source)
     tensors: list[TensorInfo] = []
@@ -69,7 +68,7 @@ def read_safetensors(
     return Contents(
         source=source,
         containers=containers,
-        tensors=tuple(tensors),
+        tables=(TensorTable(path="", tensors=tuple(tensors)),),
         storages=storages,
         pickle_bytes=data_start,
         metadata=metadata,
@@ -78,29 +77,20 @@ def read_safetensors(
     )
 
 
-def _parse(raw: bytes, source: ByteSource, findings: list[Finding]) -> dict[str, object]:
-    def keep_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        made: dict[str, object] = {}
-        for key, value in pairs:
-            if key in made:
-                findings.append(
-                    finding(
-                        Code.HEADER_DUPLICATE_KEY,
-                        f"the key {key[:200]!r} stands twice in the header; the last counts",
-                    )
-                )
-            made[key] = value
-        return made
+def _parse(
+    source: ByteSource, length: int, limits: Limits, findings: list[Finding]
+) -> dict[str, object]:
+    def note_repeated(key: str) -> None:
+        findings.append(
+            finding(
+                Code.HEADER_DUPLICATE_KEY,
+                f"the key {key[:200]!r} stands twice in the header; the last counts",
+            )
+        )
 
-    try:
-        header = json.loads(raw.decode("utf-8"), object_pairs_hook=keep_pairs)
-    except (ValueError, RecursionError) as error:
-        reason = "nesting without end" if isinstance(error, RecursionError) else str(error)
-        raise ContainerFormatError(
-            f"expected a JSON header, found something else: {reason:.120}",
-            member=source.name,
-            offset_bytes=_LENGTH_BYTES,
-        ) from error
+    header = read_json(
+        source, limits.header_bytes, start=_LENGTH_BYTES, size=length, repeated=note_repeated
+    )
     if not isinstance(header, dict):
         raise ContainerFormatError(
             f"expected a JSON object, found a {type(header).__name__}",

@@ -26,6 +26,7 @@ class Format(enum.Enum):
     BZIP2 = enum.auto()
     XZ = enum.auto()
     SAFETENSORS = enum.auto()
+    NUMPY = enum.auto()
     PICKLE = enum.auto()
     MAYBE_PICKLE = enum.auto()
     UNKNOWN = enum.auto()
@@ -40,6 +41,7 @@ def sniff_format(source: ByteSource) -> Format:
         (b"PK\x07\x08PK\x03\x04", Format.ZIP),
         (b"\x1f\x8b", Format.GZIP),
         (b"\xfd7zXZ\x00", Format.XZ),
+        (b"\x93NUMPY", Format.NUMPY),
     ):
         if head.startswith(magic):
             return found

@@ -9,14 +9,15 @@ Source: `torch/serialization.py` (`_save`, `_load`) and `caffe2/serialize/inline
 from functools import partial
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings
+from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
-from ckptscope.errors import ArtifactError, ContainerFormatError
+from ckptscope.containers.torchscript import read_script_classes
+from ckptscope.errors import ArtifactError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import PickleGraph
 from ckptscope.pickles import trace_pickle
-from ckptscope.sources import ByteSource, Window
 
 PICKLE_NAME = "data.pkl"
 _STORAGE_FOLDER = "data/"
@@ -62,7 +63,7 @@ def read_torch_layout(
     main = root + PICKLE_NAME
     graph = _trace(members, main, limits)
     findings += oddity_findings(graph)
-    findings += _behind_stop(members.entries[main].size_bytes, graph)
+    findings += behind_stop(members.entries[main].size_bytes, graph)
     facts = _format_facts(members, root)
     byteorder = _byteorder(dict(facts).get("byteorder"), root, findings)
     storages: dict[str, Storage] = {}
@@ -84,7 +85,8 @@ def read_torch_layout(
             members.believable(storage.member or "")
     return Contents(
         source=members.source,
-        containers=_refined(containers, code, names, root),
+        containers=_refined(containers, code, members, root),
+        script_classes=read_script_classes(members, root, code) if code else {},
         graph=graph,
         further_graphs=tuple(further),
         storages=storages,
@@ -95,7 +97,7 @@ def read_torch_layout(
         format_facts=(*facts, *([("code members", str(len(code)))] if code else [])),
         unclaimed_members=tuple(unclaimed),
         findings=findings,
-        read_storage=_StorageOpener(members),
+        read_storage=MemberStorages(members),
         open_pickle=partial(members.open, main),
     )
 
@@ -126,7 +128,8 @@ def _trace_further(
         )
 
 
-def _behind_stop(size_bytes: int, graph: PickleGraph) -> list[Finding]:
+def behind_stop(size_bytes: int, graph: PickleGraph) -> list[Finding]:
+    """Note bytes that follow the end of a pickle in its member."""
     behind = size_bytes - graph.size_bytes
     if not behind:
         return []
@@ -175,29 +178,8 @@ def _byteorder(recorded: str | None, root: str, findings: list[Finding]) -> str:
 
 
 def _refined(
-    containers: tuple[ContainerKind, ...], code: list[str], names: list[str], root: str
+    containers: tuple[ContainerKind, ...], code: list[str], members: MemberTable, root: str
 ) -> tuple[ContainerKind, ...]:
-    if code or f"{root}constants.pkl" in names:
+    if code or f"{root}constants.pkl" in members.entries:
         return (*containers[:-1], ContainerKind.TORCHSCRIPT)
     return containers
-
-
-class _StorageOpener:
-    """Opens storages that are members of an archive or folder."""
-
-    def __init__(self, members: MemberTable) -> None:
-        self._members = members
-
-    def __call__(self, storage: Storage) -> ByteSource:
-        """Return the elements of a storage.
-
-        Raises:
-            ContainerFormatError: The member is damaged or encrypted.
-        """
-        if storage.member is None:
-            raise ContainerFormatError(f"storage {storage.key!r} has no member")
-        if storage.offset_bytes is not None:
-            return Window(
-                self._members.source, storage.offset_bytes, storage.size_bytes, storage.member
-            )
-        return self._members.open(storage.member)

@@ -28,7 +28,6 @@ _MAGICS: tuple[tuple[bytes, str, str], ...] = (
         "an HDF5 file (Keras, h5py)",
         "it holds no PyTorch checkpoint; use an HDF5 tool",
     ),
-    (b"\x93NUMPY", "a numpy array (.npy)", "numpy.load(..., allow_pickle=False) reads it"),
     (b"\x7fELF", "an ELF executable or library", "do not run it to find out"),
     (b"MZ", "a Windows executable", "do not run it to find out"),
     (b"\xcf\xfa\xed\xfe", "a Mach-O executable", "do not run it to find out"),

@@ -14,6 +14,12 @@ class ContainerKind(enum.StrEnum):
 
     TORCH_ZIP = "torch zip"
     TORCHSCRIPT = "TorchScript"
+    TORCH_EXPORT = "torch.export"
+    TORCH_PACKAGE = "torch.package"
+    DISTRIBUTED = "distributed checkpoint"
+    SHARDED = "sharded"
+    NUMPY = "numpy array"
+    NUMPY_ARCHIVE = "numpy archive"
     LEGACY_STREAM = "legacy stream"
     LEGACY_TAR = "legacy tar"
     DIRECTORY = "directory"

@@ -90,6 +90,15 @@ def dtype_text(node: object) -> tuple[str, str]:
     return name, order
 
 
+def code_name(code: str) -> tuple[str, int]:
+    """Return name and item size of a dtype string such as `<f4`; size 0 where it is not plain."""
+    bare = code.lstrip("<>|=")
+    if bare in _CODES:
+        name, layout = _CODES[bare]
+        return name, struct.calcsize(f"={layout}")
+    return code, 0
+
+
 def read_scalar(node: object) -> int | float | bool | None:
     """Return the value of a pickled numpy scalar; None if it is none of a plain type."""
     if _function(node) != "scalar" or type(node) is not Instance or len(node.args) != 2:

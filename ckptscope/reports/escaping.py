@@ -26,10 +26,10 @@ _INVISIBLE = re.compile(
 _MOST_MARKS = 2
 #: What `repr` makes of text, as messages quote it.
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
-#: What acts anywhere in a line of markdown.
-_ACTIVE = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
+#: What acts anywhere in a line of markdown: emphasis, code, links, cells, formulas, tags, entities.
+_ACTIVE = re.compile(r"[\\`*\[\]|~$]|<(?=[A-Za-z/!?])|&(?=[#A-Za-z])|(?<![^\W_])_|_(?![^\W_])")
 #: What starts a block at the start of a line.
-_OPENER = re.compile(r"(\s*)([-+#=:]|\d+(?=[.)]))")
+_OPENER = re.compile(r"(\s*\d*)([-+#=:>.)])")
 #: What becomes a link or notifies somebody by itself.
 _LINKING = re.compile(r"@|://|www\.", re.IGNORECASE)
 
@@ -117,32 +117,31 @@ def code_span(text: str, *, in_table: bool = False, most: int = MOST_CHARACTERS)
 
 
 def escape_markdown(text: str, *, in_table: bool = False) -> str:
-    """Return a sentence for markdown; what it quotes of the file becomes inline code."""
+    """Return a sentence for markdown; what it quotes of the file becomes inline code.
+
+    A line of its own needs `guard_line` besides.
+    """
     text = escape_terminal(text)
-    pieces: list[str] = []
+    pieces = []
     position = 0
     for match in _QUOTED.finditer(text):
-        pieces += (
-            _escape_words(text[position : match.start()]),
-            code_span(match[0], in_table=in_table),
-        )
+        pieces.append(_escape_words(text[position : match.start()]))
+        pieces.append(code_span(match[0], in_table=in_table))
         position = match.end()
-    rest = text[position:]
-    words = "".join(_QUOTED.split(text))
-    if _LINKING.search(words):
+    pieces.append(_escape_words(text[position:]))
+    if _LINKING.search("".join(pieces[::2])):
         return code_span(text, in_table=in_table)
-    shown = "".join([*pieces, _escape_words(rest)])
-    return _OPENER.sub(_escape_opener, shown, count=1) if _OPENER.match(shown) else shown
+    return "".join(pieces)
 
 
 def _escape_words(text: str) -> str:
     return _ACTIVE.sub(lambda match: "\\" + match[0], text)
 
 
-def _escape_opener(match: re.Match[str]) -> str:
-    if match[2].isdigit():
-        return match[0] + "\\"
-    return f"{match[1]}\\{match[2]}"
+def guard_line(line: str) -> str:
+    """Return a line of markdown that starts no heading, list, quote or table."""
+    found = _OPENER.match(line)
+    return f"{found[1]}\\{line[found.start(2) :]}" if found is not None else line
 
 
 def fence_lines(lines: Iterable[str]) -> list[str]:

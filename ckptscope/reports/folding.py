@@ -9,7 +9,7 @@ that the cost grows with the number of keys alone.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -30,34 +30,44 @@ _MOST_SEGMENTS = 64
 Segment: TypeAlias = str | tuple[str, ...]
 
 
-class _Module:
-    """A node of the tree: its own tensors, its sub-modules, and their sums.
+class _Module(msgspec.Struct, eq=False, gc=False):
+    """A node of the tree.
 
-    `start` is where names below the module begin in the keys of its tensors; paths are not stored,
-    because a hostile key is long.
+    Attributes:
+        start: Where names below the module begin in the keys of its tensors. Paths are not stored:
+            a hostile key is long.
+        tensors: Its own, by key.
+        children: Its sub-modules.
+        parts: The sub-modules, equal numbered ones together; None until it is asked for.
+        signature: Equal for modules of equal structure.
+        count: Tensors in and below it.
+        parameters: Elements of those that are parameters.
+        buffers: Elements of those that are buffers.
+        size_bytes: Bytes of all their elements.
+        main: The largest of them.
     """
 
-    __slots__ = (
-        "buffers",
-        "children",
-        "count",
-        "main",
-        "parameters",
-        "signature",
-        "size_bytes",
-        "start",
-        "tensors",
-    )
-
-    def __init__(self, start: int) -> None:
-        self.start = start
-        self.tensors: list[tuple[str, TensorInfo]] = []
-        self.children: dict[str, _Module] = {}
-        self.signature = self.count = self.parameters = self.buffers = self.size_bytes = 0
-        self.main: tuple[str, TensorInfo] | None = None
+    start: int
+    tensors: list[tuple[str, TensorInfo]] = []
+    children: "dict[str, _Module]" = {}
+    parts: "list[tuple[Segment, _Module]] | None" = None
+    signature: int = 0
+    count: int = 0
+    parameters: int = 0
+    buffers: int = 0
+    size_bytes: int = 0
+    main: "_Main | None" = None
 
 
-class FoldedModule(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+class _Main(msgspec.Struct, frozen=True, gc=False):
+    """A tensor and what it is compared by: parameters before buffers, then the elements."""
+
+    rank: tuple[bool, int]
+    key: str
+    tensor: TensorInfo
+
+
+class FoldedModule(msgspec.Struct, frozen=True, kw_only=True, eq=False, gc=False):
     """One row: a module, or several equal ones.
 
     Attributes:
@@ -107,13 +117,8 @@ class FoldedModule(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     @property
     def main(self) -> tuple[str, TensorInfo] | None:
         """Its largest parameter (or tensor) with the name below the module."""
-        found = self.first.main
-        if self.own_only:
-            found = _largest(self.first.tensors)
-        if found is None:
-            return None
-        key, tensor = found
-        return key[self.first.start :], tensor
+        found = _own_main(self.first) if self.own_only else self.first.main
+        return (found.key[self.first.start :], found.tensor) if found is not None else None
 
     def keys(self) -> Iterator[str]:
         """Spell out every key that the row stands for, below the prefix."""
@@ -212,34 +217,43 @@ def _make_module(root: _Module, path: str) -> _Module:
 
 def _finish(module: _Module, known: dict[object, int]) -> None:
     """Sum up a module and number its structure: equal numbers mean equal structure."""
-    own = []
+    # Flat, and of plain values alone: the collector need not look at it again.
+    own: list[object] = []
+    start = module.start
     for key, tensor in module.tensors:
+        elements = tensor.elements
         is_alias = tensor.alias_of is not None
-        own.append((key[module.start :], tensor.shape, tensor.dtype, tensor.kind, is_alias))
-        module.size_bytes += tensor_bytes(tensor)
-        if tensor.kind is Kind.PARAMETER:
-            module.parameters += tensor.elements
+        is_parameter = tensor.kind is Kind.PARAMETER
+        own += (key[start:], tensor.shape, tensor.dtype, is_parameter, is_alias)
+        if not is_alias:
+            module.size_bytes += storage_bytes(elements, tensor.dtype) or 0
+        if is_parameter:
+            module.parameters += elements
         else:
-            module.buffers += tensor.elements
-    module.count = len(own)
-    for child in module.children.values():
+            module.buffers += elements
+    module.count = len(module.tensors)
+    module.main = _own_main(module)
+    below: list[object] = []
+    for name, child in module.children.items():
         _finish(child, known)
+        below += (name, child.signature)
         module.count += child.count
         module.parameters += child.parameters
         module.buffers += child.buffers
         module.size_bytes += child.size_bytes
-    inner = (child.main for child in module.children.values())
-    module.main = _largest([*module.tensors, *(main for main in inner if main is not None)])
-    below = tuple((name, child.signature) for name, child in module.children.items())
-    module.signature = known.setdefault((tuple(own), below), len(known))
+        if child.main is not None and (module.main is None or child.main.rank > module.main.rank):
+            module.main = child.main
+    module.signature = known.setdefault((tuple(own), tuple(below)), len(known))
 
 
-def _largest(tensors: Iterable[tuple[str, TensorInfo]]) -> tuple[str, TensorInfo] | None:
-    return max(
-        tensors,
-        key=lambda named: (named[1].kind is Kind.PARAMETER, named[1].elements),
-        default=None,
-    )
+def _own_main(module: _Module) -> _Main | None:
+    """Return the largest of a module's own tensors, the first among equals."""
+    found: _Main | None = None
+    for key, tensor in module.tensors:
+        rank = (tensor.kind is Kind.PARAMETER, tensor.elements)
+        if found is None or rank > found.rank:
+            found = _Main(rank, key, tensor)
+    return found
 
 
 def _count(module: _Module, *, own_only: bool) -> int:
@@ -254,22 +268,30 @@ def _keys(module: _Module, *, own_only: bool) -> Iterator[str]:
             yield from _keys(child, own_only=False)
 
 
+def _parts(module: _Module) -> "list[tuple[Segment, _Module]]":
+    """Return the sub-modules in the order of the file, equal numbered ones with the first."""
+    if module.parts is None:
+        equal: dict[int | str, list[str]] = {}
+        for name, child in module.children.items():
+            alike = child.signature if _is_number(name) else name
+            equal.setdefault(alike, []).append(name)
+        module.parts = [
+            (tuple(names) if len(names) > 1 else names[0], module.children[names[0]])
+            for names in equal.values()
+        ]
+    return module.parts
+
+
 def _opened(row: FoldedModule) -> list[FoldedModule]:
-    """Return the rows that stand for a module's parts, equal numbered parts in one."""
-    rows = []
-    if row.first.tensors:
-        rows.append(msgspec.structs.replace(row, own_only=True))
-    equal: dict[int | str, list[str]] = {}
-    for name, child in row.first.children.items():
-        alike = child.signature if _is_number(name) else name
-        equal.setdefault(alike, []).append(name)
-    for members in equal.values():
-        segment = tuple(members) if len(members) > 1 else members[0]
+    """Return the rows that stand for a module's own tensors and for its parts."""
+    rows = [msgspec.structs.replace(row, own_only=True)] if row.first.tensors else []
+    for segment, child in _parts(row.first):
+        count = 1 if isinstance(segment, str) else len(segment)
         rows.append(
             FoldedModule(
                 segments=(*row.segments, segment),
-                multiplicity=row.multiplicity * len(members),
-                first=row.first.children[members[0]],
+                multiplicity=row.multiplicity * count,
+                first=child,
             )
         )
     return rows
@@ -282,23 +304,19 @@ def _is_number(name: str) -> bool:
 
 def _open_rows(rows: list[FoldedModule], room: int, *, folded: bool) -> list[FoldedModule]:
     """Open modules level by level, the largest first where not all of a level find room."""
-    too_large: set[int] = set()
     while True:
         free = room - len(rows)
-        inside: dict[int, list[FoldedModule]] = {}
+        chosen: set[int] = set()
         for row in sorted(rows, key=lambda row: -row.size_bytes):
-            if not _can_open(row) or (row.is_folded and not folded) or id(row) in too_large:
+            if not _can_open(row) or (row.is_folded and not folded):
                 continue
-            parts = _opened(row)
-            if len(parts) - 1 <= free:
-                inside[id(row)] = parts
-                free -= len(parts) - 1
-            else:
-                # Room only becomes less.
-                too_large.add(id(row))
-        if not inside:
+            more = len(_parts(row.first)) + bool(row.first.tensors) - 1
+            if more <= free:
+                chosen.add(id(row))
+                free -= more
+        if not chosen:
             return rows
-        rows = [part for row in rows for part in inside.get(id(row), [row])]
+        rows = [part for row in rows for part in (_opened(row) if id(row) in chosen else [row])]
 
 
 def _can_open(row: FoldedModule) -> bool:

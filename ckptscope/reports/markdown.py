@@ -18,7 +18,13 @@ from ckptscope.reports.blocks import (
     Part,
     Refusal,
 )
-from ckptscope.reports.escaping import code_span, escape_markdown, escape_terminal, fence_lines
+from ckptscope.reports.escaping import (
+    code_span,
+    escape_markdown,
+    escape_terminal,
+    fence_lines,
+    guard_line,
+)
 from ckptscope.reports.inspected import describe_report
 from ckptscope.reports.tables import github_table
 
@@ -45,7 +51,7 @@ def _lines(block: Block) -> list[str]:
     if isinstance(block, Heading):
         return [f"{'#' * (block.level + 1)} {_inline(block.parts)}"]
     if isinstance(block, Line):
-        return [_inline(block.parts)]
+        return [guard_line(_inline(block.parts))]
     if isinstance(block, Field):
         return [f"- {_field(block)}"]
     if isinstance(block, Notice):

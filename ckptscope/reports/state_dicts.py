@@ -134,10 +134,10 @@ def _module_table(one: StateDict) -> Table:
     return Table(
         columns=(
             name("module"),
-            number("tensors"),
+            number("tensors", drop=4),
             number("parameters"),
-            number("buffers"),
-            Column(title="largest"),
+            number("buffers", drop=5),
+            Column(title="largest", drop=3),
             name("its name", drop=1),
             number("bytes", drop=2),
         ),

@@ -182,7 +182,10 @@ def _pad(cell: str, width: int, align: Align) -> str:
 
 
 def github_table(table: Table) -> str:
-    """Write a table as GitHub does; cells stay cells whatever the file put in them."""
+    """Write a table of GitHub Flavored Markdown; cells stay cells whatever the file put in them.
+
+    tabulate's format `pipe` is its `github` with the sides of the columns marked.
+    """
     from tabulate import tabulate  # noqa: PLC0415 - text has no need of it
 
     kept = [
@@ -201,7 +204,7 @@ def github_table(table: Table) -> str:
     return tabulate(
         body,
         headers=[column.title for column in columns],
-        tablefmt="github",
+        tablefmt="pipe",
         colalign=[column.align.value for column in columns] if body else None,
         disable_numparse=True,
     )

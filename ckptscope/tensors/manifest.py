@@ -12,8 +12,8 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.tensors import Manifest, PickleInfo, StorageUse, TensorInfo, TreeNode
 from ckptscope.sources import ByteSource
 from ckptscope.tensors.grouping import build_state_dicts
-from ckptscope.tensors.groups import Group
 from ckptscope.tensors.scalars import read_number
+from ckptscope.tensors.sharding import walk_shards
 from ckptscope.tensors.spending import spend_bytes, with_parts
 from ckptscope.tensors.walk import Walker
 
@@ -96,11 +96,12 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
         LimitError: The graph unfolds to more than may be walked.
     """
     walker = Walker(contents, limits)
-    tree = _walk(walker, contents)
+    tree = walk_shards(walker) if contents.shards else _walk(walker, contents)
     storages = dict(contents.storages)
     nested_pickle_bytes = 0
     for prefix, inner in walker.nested.items():
-        nested_pickle_bytes += sum(s.stored_bytes for s in inner.storages.values())
+        if not any(inner is shard for shard in contents.shards.values()):
+            nested_pickle_bytes += sum(s.stored_bytes for s in inner.storages.values())
         for key, storage in inner.storages.items():
             storages[prefix + key] = msgspec.structs.replace(storage, key=prefix + key)
     uses: dict[str, StorageUse] = dict(contents.storage_uses)
@@ -140,7 +141,12 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
             state_dicts,
             storages,
             walker.arrays,
-            pickle_bytes=max(contents.pickle_bytes - nested_pickle_bytes, 0),
+            pickle_bytes=max(
+                contents.pickle_bytes
+                + sum(shard.pickle_bytes for shard in contents.shards.values())
+                - nested_pickle_bytes,
+                0,
+            ),
             size_bytes=size_bytes,
         ),
         imports=tuple(entry for graph in graphs for entry in graph.imports),
@@ -159,8 +165,7 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
 def _walk(walker: Walker, contents: Contents) -> TreeNode:
     if contents.graph is not None:
         return walker.run(contents.graph.root)
-    walker.groups.append(Group("", "header", list(contents.tensors)))
-    return TreeNode(name="", kind="state_dict", length=len(contents.tensors))
+    return walker.run_tables()
 
 
 def _storage_bytes(tensors: list[TensorInfo], storages: dict[str, Storage]) -> int:
@@ -169,8 +174,10 @@ def _storage_bytes(tensors: list[TensorInfo], storages: dict[str, Storage]) -> i
 
 
 def _size(contents: Contents) -> int:
-    """Bytes of the innermost container; of a folder, of its files."""
-    if contents.containers[-1] is ContainerKind.DIRECTORY:
+    """Bytes of the innermost container; of a folder, of its files; of shards, of all of them."""
+    if contents.shards:
+        return contents.pickle_bytes + sum(_size(shard) for shard in contents.shards.values())
+    if contents.containers[-1] in (ContainerKind.DIRECTORY, ContainerKind.DISTRIBUTED):
         held = sum(storage.stored_bytes for storage in contents.storages.values())
         return held + contents.pickle_bytes
     return contents.source.size

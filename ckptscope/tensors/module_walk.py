@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from ckptscope.containers.contents import ScriptClass
 from ckptscope.facts.pickled import GlobalRef, Instance
 from ckptscope.facts.tensors import Kind, Origin, TensorInfo, TreeNode
 from ckptscope.pickles.views import (
@@ -125,20 +126,43 @@ class _ModuleWalk:
                 nodes.append(self.walker.visit(value, key, place, depth + 1))
         return nodes
 
+    def _declared(self, tensor: TensorInfo, name: str, declared: ScriptClass | None) -> None:
+        """File a tensor as its class declares it; what is neither is no part of the state_dict."""
+        if declared is None:
+            self.tensors.append(tensor)
+        elif name in declared.parameters or name in declared.buffers:
+            kind = Kind.PARAMETER if name in declared.parameters else Kind.BUFFER
+            self.tensors.append(
+                msgspec.structs.replace(tensor, kind=kind, kind_origin=Origin.OBSERVED)
+            )
+        else:
+            self.walker.groups.append(Group(self.path, "attributes", [tensor]))
+
+    def _packed(self, node: Instance, prefix: str) -> None:
+        """Collect the tensors of an object whose state is no mapping (packed parameters)."""
+        for index, item in enumerate(_flat_state(node.state)):
+            self.walker.step()
+            tensor = self.walker.tensor(item, f"{prefix}{index}", self.path)
+            if tensor is not None:
+                self.walker.groups.append(Group(self.path, "attributes", [tensor]))
+
     def _script(self, node: Instance, name: str, prefix: str, depth: int) -> TreeNode:
         """A TorchScript object: tensors, children and settings are plain attributes."""
         children = []
         settings = {}
+        declared = self.walker.contents.script_classes.get(class_name_of(node))
         for key, value in attributes(node):
             self.walker.step()
             text = key_text(key)
             tensor = self.walker.tensor(value, prefix + text, self.path)
             if tensor is not None:
-                self.tensors.append(tensor)
+                self._declared(tensor, text, declared)
             elif type(value) is Instance and is_script_module(value):
                 children.append(self._below(value, text, f"{prefix}{text}.", depth))
             else:
                 settings[text] = value
+        if type(node.state) is tuple or type(node.state) is list:
+            self._packed(node, prefix)
         return TreeNode(
             name=name,
             kind="module",
@@ -146,6 +170,14 @@ class _ModuleWalk:
             value=_settings(settings),
             children=tuple(children),
         )
+
+
+def _flat_state(state: object) -> list[object]:
+    """Return the items of a state of tuples and lists, two levels deep."""
+    flat: list[object] = []
+    for item in state if isinstance(state, tuple | list) else ():
+        flat += item if isinstance(item, tuple | list) else [item]
+    return flat
 
 
 def _non_persistent(held: dict[str, object]) -> set[str]:

@@ -32,6 +32,7 @@ from ckptscope.pickles.views import (
 from ckptscope.tensors.groups import Group, join
 from ckptscope.tensors.module_walk import is_module, is_script_module, walk_module
 from ckptscope.tensors.optimizers import OptimizerDraft, read_optimizer
+from ckptscope.tensors.sharding import with_storage_prefix
 
 #: Entries of one container that stand in the tree; the rest is counted.
 MOST_CHILDREN = 100
@@ -74,6 +75,51 @@ class Walker:
             self.groups.append(Group("", "single", [tensor]))
             return _tensor_node("", tensor)
         return self.visit(root, "", "", 0)
+
+    def run_tables(self) -> TreeNode:
+        """Take up what a header names: tables of tensors, arrays, plain values."""
+        children = [
+            self.visit(value, path.rpartition("/")[2], path, path.count("/") + 1)
+            for path, value in self.contents.values
+        ]
+        for table in self.contents.tables:
+            self.groups.append(Group(table.path, "header", list(table.tensors)))
+            if table.path:
+                children.append(
+                    TreeNode(name=table.path, kind="state_dict", length=len(table.tensors))
+                )
+        for array in self.contents.arrays:
+            self.arrays.append(array)
+            children.append(
+                TreeNode(name=array.path, kind="array", value=f"{array.dtype} {list(array.shape)}")
+            )
+        if not children and len(self.contents.tables) == 1:
+            length = len(self.contents.tables[0].tensors)
+            return TreeNode(name="", kind="state_dict", length=length)
+        return TreeNode(
+            name="",
+            kind="dict",
+            length=len(children),
+            children=tuple(children[:MOST_CHILDREN]),
+            left_out=max(len(children) - MOST_CHILDREN, 0),
+        )
+
+    def walk_inner(self, inner: Contents, prefix: str) -> list[Group]:
+        """Walk contents that are a part of these; return their groups, storages prefixed."""
+        self.nested[prefix] = inner
+        outer_groups, self.groups = self.groups, []
+        outer_contents, self.contents = self.contents, inner
+        outer_rules, self.rules = self.rules, self._rules_for(inner, prefix)
+        try:
+            if inner.graph is not None:
+                self.run(inner.graph.root)
+                return self.groups
+            self.run_tables()
+            for group in self.groups:
+                group.tensors = [with_storage_prefix(one, prefix) for one in group.tensors]
+            return self.groups
+        finally:
+            self.groups, self.contents, self.rules = outer_groups, outer_contents, outer_rules
 
     def _rules_for(self, contents: Contents, prefix: str) -> TensorRules:
         def load(call: Instance, payload: bytes | BytesRef) -> NestedLoader:

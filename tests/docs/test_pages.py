@@ -27,7 +27,9 @@ _ROOMS = ("ckptscope/", "tests/", "fixtures/", "benchmarks/", "docs/")
 #: Stand for a name that the reader chooses.
 _PLACEHOLDERS = ("NAME", "FILE")
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 
 
 def text_of(page: Path) -> str:
@@ -78,14 +80,15 @@ def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
 @each_page
 def test_every_make_target_that_a_page_names_is_in_the_makefile(page: Path) -> None:
     targets = set(re.findall(r"^([a-z]+):", text_of(ROOT / "Makefile"), re.MULTILINE))
-    named = {line.split()[1] for line in commands(page) if re.match(r"make [a-z]", line)}
+    named = {found[1] for line in commands(page) if (found := re.match(r"make ([a-z]+)", line))}
     assert named <= targets
 
 
 @each_page
 def test_every_command_that_a_page_names_is_a_command(page: Path) -> None:
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    named = {line.split()[1] for line in commands(page) if re.match(r"ckptscope [a-z]", line)}
+    matches = (re.match(r"ckptscope ([a-z]+)", line) for line in commands(page))
+    named = {found[1] for found in matches if found}
     assert named <= known
 
 

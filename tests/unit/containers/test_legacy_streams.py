@@ -47,7 +47,7 @@ def test_a_sound_stream_gives_tensors_storages_and_facts():
         assert data[held.offset_bytes : held.offset_bytes + held.size_bytes] == content
         assert build.open_storage(key).read(0, len(content)) == content
     assert sum(s.size_bytes for s in made.spending) == len(data)
-    assert [s.what for s in made.spending] == ["network", "pickle"]
+    assert [s.what for s in made.spending] == ["network", "pickle", "container"]
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])

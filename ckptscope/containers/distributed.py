@@ -1,0 +1,315 @@
+"""Distributed checkpoints: a pickle `.metadata` that describes, and `*.distcp` files that hold.
+
+Enters: members below a root with `.metadata`. Leaves: `Contents` with the tensors under their names
+and full shapes; each piece (chunk) of a tensor is a torch zip inside a `.distcp` file, opened only
+for its pickle.
+
+Source: `torch/distributed/checkpoint/metadata.py`, `.../filesystem.py`.
+"""
+
+from functools import partial
+
+import msgspec
+
+from ckptscope.containers.contents import Contents, TensorTable, finding
+from ckptscope.containers.described import contiguous_stride
+from ckptscope.containers.members import MemberTable
+from ckptscope.containers.pieces import Piece, PieceStorages, read_piece
+from ckptscope.errors import ArtifactError, ContainerFormatError
+from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import Instance, PickleGraph
+from ckptscope.facts.tensors import TensorInfo
+from ckptscope.pickles import trace_pickle
+from ckptscope.pickles.torch_rules import dtype_name, guess_kind
+from ckptscope.pickles.views import (
+    Pairs,
+    attribute_map,
+    class_of,
+    mapping_pairs,
+    plain_text,
+    sequence_items,
+)
+
+_NAME = ".metadata"
+_ENDING = ".distcp"
+_MODULE = "torch.distributed.checkpoint"
+
+
+def find_distributed_roots(members: MemberTable) -> list[str]:
+    """Return the folders with a `.metadata` that is a pickle."""
+    return [
+        name.removesuffix(_NAME)
+        for name in members.entries
+        if (name == _NAME or name.endswith("/" + _NAME)) and members.head(name, 1) == b"\x80"
+    ]
+
+
+def claimed_by(members: MemberTable, root: str) -> list[str]:
+    """Return the members of a distributed checkpoint; what else lies beside it is read apart."""
+    return [
+        name
+        for name in members.entries
+        if name == root + _NAME
+        or (name.startswith(root) and name.endswith(_ENDING) and "/" not in name[len(root) :])
+    ]
+
+
+def read_distributed(
+    members: MemberTable, root: str, limits: Limits, *, containers: tuple[ContainerKind, ...]
+) -> Contents:
+    """Read the description and the pickles of all pieces.
+
+    Raises:
+        ArtifactError: `.metadata` is damaged or describes something else.
+    """
+    name = root + _NAME
+    source = members.open(name)
+    graph = trace_pickle(source, limits=limits, size_bytes=source.size, member=name)
+    reader = _Reader(members, root, limits)
+    held = attribute_map(graph.root) if type(graph.root) is Instance else {}
+    described = mapping_pairs(held.get("state_dict_metadata"))
+    if described is None:
+        raise ContainerFormatError(
+            "expected state_dict_metadata of torch.distributed.checkpoint, found none", member=name
+        )
+    reader.places(mapping_pairs(held.get("storage_data")) or [])
+    paths = dict(_planner_paths(held.get("planner_data")))
+    tables = reader.tables(described, paths)
+    files = claimed_by(members, root)
+    return Contents(
+        source=members.source,
+        containers=containers,
+        further_graphs=(graph, *reader.graphs),
+        tables=tables,
+        values=tuple(reader.values),
+        storages=reader.storages,
+        pickle_bytes=source.size,
+        format_facts=(("files", str(len(files))),),
+        findings=reader.findings,
+        read_storage=PieceStorages(reader.pieces),
+    )
+
+
+def _planner_paths(node: object) -> list[tuple[str, tuple[str, ...]]]:
+    """Read the way in the tree that each flattened name stands for."""
+    found = []
+    for name, path in mapping_pairs(node) or []:
+        items = sequence_items(path)
+        if isinstance(name, str) and items is not None:
+            parts = [p if isinstance(p, str) else plain_text(p) for p in items[1] if _plain(p)]
+            if parts and len(parts) == len(items[1]):
+                found.append((name, tuple(parts)))
+    return found
+
+
+def _plain(node: object) -> bool:
+    return isinstance(node, str | int)
+
+
+class _Place(msgspec.Struct, frozen=True):
+    """Where a piece stands, by the offset of its first element in the whole tensor."""
+
+    file: str
+    start: int
+    length: int
+
+
+class _Reader:
+    """Collects tensors, pieces and plain values."""
+
+    def __init__(self, members: MemberTable, root: str, limits: Limits) -> None:
+        self._members = members
+        self._root = root
+        self._limits = limits
+        self._places: dict[tuple[str, tuple[int, ...]], _Place] = {}
+        self.graphs: list[PickleGraph] = []
+        self.storages: dict[str, Storage] = {}
+        self.pieces: dict[str, Piece] = {}
+        self.values: list[tuple[str, object]] = []
+        self.findings: list[Finding] = []
+
+    def places(self, pairs: Pairs) -> None:
+        """Take up which file holds which piece."""
+        for index, info in pairs:
+            if type(index) is not Instance or type(info) is not Instance:
+                continue
+            key, place = attribute_map(index), attribute_map(info)
+            name, file = key.get("fqn"), place.get("relative_path")
+            start, length = place.get("offset"), place.get("length")
+            if (
+                isinstance(name, str)
+                and isinstance(file, str)
+                and type(start) is int
+                and type(length) is int
+            ):
+                self._places[name, _sizes(key.get("offset")) or ()] = _Place(file, start, length)
+
+    def tables(
+        self, described: Pairs, paths: dict[str, tuple[str, ...]]
+    ) -> tuple[TensorTable, ...]:
+        """Return the tensors, grouped by the mapping that held them before flattening."""
+        groups: dict[str, list[TensorInfo]] = {}
+        for name, entry in described:
+            if not isinstance(name, str) or type(entry) is not Instance:
+                continue
+            parts = paths.get(name, (name,))
+            path, key = "/".join(parts[:-1]), parts[-1]
+            held = attribute_map(entry)
+            if "size" not in held:
+                self._value(name, "/".join(parts))
+                continue
+            tensor = self._tensor(name, key, entry, held)
+            if tensor is not None:
+                groups.setdefault(path, []).append(tensor)
+        return tuple(TensorTable(path=p, tensors=tuple(t)) for p, t in groups.items())
+
+    def _tensor(
+        self, name: str, key: str, entry: Instance, held: dict[str, object]
+    ) -> TensorInfo | None:
+        shape = _sizes(held.get("size"))
+        dtype = _dtype(held.get("properties"))
+        if shape is None or dtype is None or len(shape) > self._limits.tensor_dims:
+            self._odd(name, "expected a size and a dtype")
+            return None
+        parts: list[TensorInfo] = []
+        chunks = sequence_items(held.get("chunks"))
+        for chunk in chunks[1] if chunks is not None else []:
+            found = self._chunk(name, chunk, dtype)
+            if found is not None:
+                parts.append(found)
+        whole = 1
+        for size in shape:
+            whole *= size
+        covered = sum(part.elements for part in parts)
+        if covered != whole:
+            self.findings.append(
+                finding(
+                    Code.CHUNKS_INCOMPLETE,
+                    f"{name[:200]!r}: the pieces hold {covered:,} of {whole:,} elements",
+                )
+            )
+        only = parts[0] if len(parts) == 1 and parts[0].shape == shape else None
+        found_class = class_of(entry)
+        foreign = found_class is not None and not found_class.module.startswith(_MODULE)
+        return TensorInfo(
+            key=key,
+            shape=shape,
+            dtype=dtype,
+            stride=only.stride if only is not None else None,
+            offset=only.offset if only is not None else 0,
+            storage=only.storage if only is not None else None,
+            kind=guess_kind(key, dtype),
+            layout="strided" if only is not None else "sharded",
+            parts=() if only is not None else tuple(parts),
+            class_name=found_class.qualified if foreign and found_class is not None else None,
+        )
+
+    def _chunk(self, name: str, chunk: object, dtype: str) -> TensorInfo | None:
+        held = attribute_map(chunk) if type(chunk) is Instance else {}
+        offsets, sizes = _sizes(held.get("offsets")), _sizes(held.get("sizes"))
+        if offsets is None or sizes is None:
+            self._odd(name, "expected the offsets and sizes of a piece")
+            return None
+        place = self._places.get((name, offsets)) or self._places.get((name, ()))
+        key = f"{name} @ {list(offsets)}"
+        held_by = self._piece(key, place, sizes, dtype) if place is not None else None
+        return TensorInfo(
+            key=str(list(offsets)),
+            shape=sizes,
+            dtype=dtype,
+            stride=held_by.stride if held_by is not None else contiguous_stride(sizes),
+            offset=held_by.offset if held_by is not None else 0,
+            storage=key,
+        )
+
+    def _piece(
+        self, key: str, place: _Place, sizes: tuple[int, ...], dtype: str
+    ) -> TensorInfo | None:
+        """Open a piece's pickle and compare it with what `.metadata` says of it."""
+        piece = self._open(key, place)
+        if piece is None:
+            return None
+        tensor = piece.tensor
+        if tensor is None or tensor.shape != sizes or tensor.dtype != dtype:
+            found = f"{tensor.dtype} {list(tensor.shape)}" if tensor is not None else "no tensor"
+            self.findings.append(
+                finding(
+                    Code.CHUNK_DISAGREES,
+                    f"{key[:200]!r}: .metadata says {dtype} {list(sizes)}, the piece holds {found}",
+                    member=self._root + place.file,
+                    offset_bytes=place.start,
+                )
+            )
+            return None
+        self.pieces[key] = piece
+        self.storages[key] = Storage(
+            key=key,
+            size_bytes=piece.size_bytes,
+            stored_bytes=place.length,
+            member=self._root + place.file,
+            offset_bytes=place.start,
+        )
+        return tensor
+
+    def _value(self, name: str, path: str) -> None:
+        """A plain object is a piece of its own."""
+        place = self._places.get((name, ()))
+        piece = self._open(name, place) if place is not None else None
+        if piece is not None:
+            self.values.append((path, piece.root))
+
+    def _open(self, key: str, place: _Place) -> Piece | None:
+        member = self._root + place.file
+        if member not in self._members.entries or ".." in place.file.split("/"):
+            self.findings.append(
+                finding(
+                    Code.SHARD_MISSING,
+                    f"{key[:200]!r} is in {place.file[:200]!r}, which is not there",
+                )
+            )
+            return None
+        try:
+            piece = read_piece(
+                partial(self._members.open, member), place.start, place.length, member, self._limits
+            )
+        except ArtifactError as error:
+            self.findings.append(
+                finding(
+                    Code.MEMBER_UNREADABLE,
+                    f"the piece {key[:200]!r} cannot be read: {error.message}",
+                    member=member,
+                    offset_bytes=place.start,
+                )
+            )
+            return None
+        self.graphs.append(piece.graph)
+        self.findings += piece.findings
+        return piece
+
+    def _odd(self, name: str, what: str) -> None:
+        self.findings.append(
+            finding(
+                Code.DESCRIPTION_ODD,
+                f"the entry {name[:200]!r} is not described as a tensor: {what}",
+                severity=Severity.ERROR,
+                member=self._root + _NAME,
+            )
+        )
+
+
+def _sizes(node: object) -> tuple[int, ...] | None:
+    found = sequence_items(node)
+    if found is None or not all(type(n) is int and 0 <= n < 1 << 63 for n in found[1]):
+        return None
+    return tuple(n for n in found[1] if isinstance(n, int))
+
+
+def _dtype(node: object) -> str | None:
+    """Read `TensorProperties`: its state is a tuple that starts with the dtype, or a dict."""
+    if type(node) is not Instance:
+        return None
+    if type(node.state) is tuple and node.state:
+        return dtype_name(node.state[0])
+    return dtype_name(attribute_map(node).get("dtype"))

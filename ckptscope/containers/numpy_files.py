@@ -1,0 +1,167 @@
+"""numpy's own files: one array (.npy), or a zip of them (.npz).
+
+Enters: a source, or the members of an archive. Leaves: `Contents` with arrays and no tensors; the
+pickle of an object array is traced for its imports.
+
+Source: numpy/lib/format.py, "Format Version 1.0" to "3.0".
+"""
+
+import re
+
+from ckptscope.containers.contents import Contents, finding
+from ckptscope.containers.members import MemberTable
+from ckptscope.errors import ArtifactError, ContainerFormatError
+from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import PickleGraph
+from ckptscope.facts.tensors import ArrayInfo
+from ckptscope.pickles import trace_pickle
+from ckptscope.pickles.numpy_rules import code_name
+from ckptscope.sources import ByteSource
+
+MAGIC = b"\x93NUMPY"
+#: Length fields of the header, by major version.
+_LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
+#: numpy itself refuses longer headers unless told otherwise.
+_MOST_HEADER_BYTES = 64 << 10
+_DESCR = re.compile(r"'descr': ('([^']{1,40})'|\[)")
+_ORDER = re.compile(r"'fortran_order': (True|False)")
+_SHAPE = re.compile(r"'shape': \(([0-9, L]*)\)")
+
+
+def read_numpy_file(
+    source: ByteSource, limits: Limits, *, containers: tuple[ContainerKind, ...]
+) -> Contents:
+    """Read the header of a .npy file.
+
+    Raises:
+        ContainerFormatError: The header breaks the format.
+    """
+    graphs: list[PickleGraph] = []
+    findings: list[Finding] = []
+    array, header_bytes = _array(source, "", limits, graphs, findings)
+    return Contents(
+        source=source,
+        containers=containers,
+        arrays=(array,),
+        further_graphs=tuple(graphs),
+        pickle_bytes=header_bytes + (array.size_bytes or 0),
+        findings=findings,
+        read_storage=_no_storage,
+    )
+
+
+def is_numpy_archive(members: MemberTable) -> bool:
+    """Whether an archive holds nothing but .npy members."""
+    return bool(members.entries) and all(name.endswith(".npy") for name in members.entries)
+
+
+def read_numpy_archive(
+    members: MemberTable, limits: Limits, *, containers: tuple[ContainerKind, ...]
+) -> Contents:
+    """Read the headers of all arrays of a .npz file.
+
+    Raises:
+        ArtifactError: A member breaks the format.
+    """
+    graphs: list[PickleGraph] = []
+    findings: list[Finding] = []
+    arrays = []
+    stored = 0
+    for name, entry in members.entries.items():
+        array, _ = _array(members.open(name), name, limits, graphs, findings)
+        arrays.append(array)
+        stored += entry.stored_bytes
+    return Contents(
+        source=members.source,
+        containers=containers,
+        arrays=tuple(arrays),
+        further_graphs=tuple(graphs),
+        pickle_bytes=stored,
+        findings=findings,
+        read_storage=_no_storage,
+    )
+
+
+def _array(
+    source: ByteSource,
+    name: str,
+    limits: Limits,
+    graphs: list[PickleGraph],
+    findings: list[Finding],
+) -> tuple[ArrayInfo, int]:
+    """Return the array of one file and the bytes of its header."""
+    start, header = _header(source)
+    descr, order, shape = _DESCR.search(header), _ORDER.search(header), _SHAPE.search(header)
+    if descr is None or order is None or shape is None:
+        raise ContainerFormatError(
+            f"expected descr, fortran_order and shape, found {header[:80]!r}", member=source.name
+        )
+    sizes = tuple(int(part.strip(" L")) for part in shape[1].split(",") if part.strip(" L"))
+    code = descr[2] or "structured"
+    objects = code.endswith("O")
+    if objects:
+        _trace_objects(source, start, limits, graphs, findings)
+    dtype, item = code_name(code)
+    held = source.size - start
+    wanted = item
+    for size in sizes:
+        wanted *= size
+    if item and not objects and wanted != held:
+        findings.append(
+            finding(
+                Code.STORAGE_SHORT if wanted > held else Code.ARCHIVE_TRAILING,
+                f"expected {wanted:,} bytes of elements, found {held:,}",
+                member=name or None,
+            )
+        )
+    array = ArrayInfo(
+        path=name.removesuffix(".npy"),
+        shape=sizes,
+        dtype=dtype,
+        fortran_order=order[1] == "True",
+        size_bytes=None if objects else held,
+    )
+    return array, start
+
+
+def _header(source: ByteSource) -> tuple[int, str]:
+    head = source.peek(0, len(MAGIC) + 6)
+    width = _LENGTH_BYTES.get(head[6]) if len(head) > 8 and head.startswith(MAGIC) else None
+    if width is None:
+        raise ContainerFormatError(
+            f"expected a numpy header, found {head[:8]!r}", member=source.name
+        )
+    length = int.from_bytes(head[8 : 8 + width], "little")
+    if length > _MOST_HEADER_BYTES:
+        raise ContainerFormatError(
+            f"expected a header of at most {_MOST_HEADER_BYTES:,} bytes, found {length:,}",
+            member=source.name,
+        )
+    start = 8 + width
+    return start + length, source.read(start, length).decode("utf-8", "replace")
+
+
+def _trace_objects(
+    source: ByteSource,
+    start: int,
+    limits: Limits,
+    graphs: list[PickleGraph],
+    findings: list[Finding],
+) -> None:
+    try:
+        graphs.append(trace_pickle(source, limits=limits, offset_bytes=start, member=source.name))
+    except ArtifactError as error:
+        findings.append(
+            finding(
+                Code.PICKLE_SECOND_UNREADABLE,
+                f"the pickle of an object array cannot be read: {error}",
+                severity=Severity.WARNING,
+                member=source.name,
+            )
+        )
+
+
+def _no_storage(storage: Storage) -> ByteSource:
+    raise ContainerFormatError(f"storage {storage.key!r}: a numpy file holds no storages")

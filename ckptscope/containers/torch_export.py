@@ -1,0 +1,184 @@
+"""torch.export archives (`.pt2`): raw weights that a JSON describes.
+
+Enters: members below a root with `archive_format`. Leaves: `Contents` with a table of weights and
+one of constants. Pickled members (sample inputs, pickled weights) are traced for their imports.
+The layout of 2024 (`serialized_exported_program.json`) holds whole torch zips, which the reading of
+wrappers finds by itself.
+
+Source: `torch/export/pt2_archive/_package.py`, `torch/_export/serde/schema.py`.
+"""
+
+from ckptscope.containers.contents import Contents, TensorTable, finding
+from ckptscope.containers.described import as_mapping, as_number, as_sizes
+from ckptscope.containers.json_text import read_json
+from ckptscope.containers.member_storages import MemberStorages
+from ckptscope.containers.members import MemberTable
+from ckptscope.containers.nested_pickles import trace_inner
+from ckptscope.errors import ContainerFormatError
+from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.facts.findings import Code, Finding
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import PickleGraph
+from ckptscope.facts.tensors import Kind, Origin, TensorInfo
+
+_FORMAT_MEMBER = "archive_format"
+_FORMAT = b"pt2"
+_WEIGHTS, _CONSTANTS = "data/weights/", "data/constants/"
+_CONFIGS = (
+    (_WEIGHTS, "model_weights_config.json", ""),
+    (_CONSTANTS, "model_constants_config.json", "constants"),
+)
+#: `ScalarType` of the schema → dtype.
+_DTYPES = {
+    1: "uint8",
+    2: "int8",
+    3: "int16",
+    4: "int32",
+    5: "int64",
+    6: "float16",
+    7: "float32",
+    8: "float64",
+    9: "complex32",
+    10: "complex64",
+    11: "complex128",
+    12: "bool",
+    13: "bfloat16",
+    28: "uint16",
+    29: "float8_e4m3fn",
+    30: "float8_e5m2",
+    31: "float8_e4m3fnuz",
+    32: "float8_e5m2fnuz",
+    33: "float8_e8m0fnu",
+    34: "uint32",
+    35: "uint64",
+}
+
+
+def find_export_roots(members: MemberTable) -> list[str]:
+    """Return the folders that hold a torch.export archive."""
+    return [
+        name.removesuffix(_FORMAT_MEMBER)
+        for name in members.entries
+        if name.endswith(_FORMAT_MEMBER) and members.head(name, len(_FORMAT)) == _FORMAT
+    ]
+
+
+def read_torch_export(
+    members: MemberTable, root: str, limits: Limits, *, containers: tuple[ContainerKind, ...]
+) -> Contents:
+    """Read the archive's descriptions of weights and constants.
+
+    Raises:
+        ArtifactError: A description is damaged.
+    """
+    findings: list[Finding] = []
+    storages: dict[str, Storage] = {}
+    tables: list[TensorTable] = []
+    graphs: list[PickleGraph] = []
+    described = 0
+    for folder, config, path in _CONFIGS:
+        for name in members.entries:
+            # A package of several models has a description for each.
+            if not name.startswith(root + folder) or not name.endswith("_config.json"):
+                continue
+            described += members.entries[name].stored_bytes
+            tensors = _read_config(members, name, root + folder, limits, storages, findings)
+            label = name.rpartition("/")[2]
+            tables.append(
+                TensorTable(path=path if label == config else label, tensors=tuple(tensors))
+            )
+    claimed = {storage.member for storage in storages.values()}
+    unclaimed = []
+    for name in members.entries:
+        if not name.startswith(root) or name in claimed or name.endswith(".json"):
+            continue
+        if not trace_inner(members, name, limits, graphs, findings) and "/" in name[len(root) :]:
+            unclaimed.append(name)
+    return Contents(
+        source=members.source,
+        containers=containers,
+        tables=tuple(table for table in tables if table.tensors),
+        further_graphs=tuple(graphs),
+        storages=storages,
+        byteorder=_byteorder(members, root),
+        pickle_bytes=described,
+        format_facts=((_FORMAT_MEMBER, _FORMAT.decode()),),
+        unclaimed_members=tuple(n for n in unclaimed if ".data/" not in n),
+        findings=findings,
+        read_storage=MemberStorages(members),
+    )
+
+
+def _byteorder(members: MemberTable, root: str) -> str:
+    name = f"{root}byteorder"
+    return "big" if name in members.entries and members.head(name, 3) == b"big" else "little"
+
+
+def _read_config(
+    members: MemberTable,
+    name: str,
+    folder: str,
+    limits: Limits,
+    storages: dict[str, Storage],
+    findings: list[Finding],
+) -> list[TensorInfo]:
+    document = as_mapping(read_json(members.open(name), limits.header_bytes), "the file", name)
+    config = as_mapping(document.get("config"), "config", name)
+    tensors = []
+    for key, value in config.items():
+        entry = as_mapping(value, repr(key[:100]), name)
+        meta = as_mapping(entry.get("tensor_meta"), "tensor_meta", name)
+        path = str(entry.get("path_name"))
+        if entry.get("use_pickle") is True:
+            findings.append(_pickled(key, path, name))
+        member = folder + path
+        if member in members.entries:
+            held = members.entries[member]
+            storages[path] = Storage(
+                key=path,
+                size_bytes=held.size_bytes,
+                stored_bytes=held.stored_bytes,
+                member=member,
+                offset_bytes=held.offset_bytes,
+                compressed=held.offset_bytes is None,
+            )
+        tensors.append(_tensor(key, path, entry, meta, name, limits))
+    return tensors
+
+
+def _pickled(key: str, path: str, name: str) -> Finding:
+    return finding(
+        Code.DESCRIPTION_ODD,
+        f"the values of {key[:100]!r} are pickled in {path[:100]!r}: its shape is known, its "
+        "bytes are not read",
+        member=name,
+    )
+
+
+def _tensor(
+    key: str,
+    path: str,
+    entry: dict[str, object],
+    meta: dict[str, object],
+    name: str,
+    limits: Limits,
+) -> TensorInfo:
+    code = meta.get("dtype")
+    dtype = _DTYPES.get(code) if isinstance(code, int) else None
+    if dtype is None:
+        raise ContainerFormatError(f"expected a dtype number, found {code!r:.40}", member=name)
+    device = meta.get("device")
+    kind = device.get("type") if isinstance(device, dict) else None
+    parameter = entry.get("is_param") is True
+    return TensorInfo(
+        key=key,
+        shape=as_sizes(meta.get("sizes"), f"sizes of {key[:60]!r}", name, limits),
+        dtype=dtype,
+        stride=as_sizes(meta.get("strides"), f"strides of {key[:60]!r}", name, limits),
+        offset=as_number(meta.get("storage_offset", 0), "storage_offset", name),
+        storage=path,
+        device=kind if isinstance(kind, str) else None,
+        kind=Kind.PARAMETER if parameter else Kind.BUFFER,
+        kind_origin=Origin.OBSERVED,
+        requires_grad=meta.get("requires_grad") is True,
+    )

@@ -30,6 +30,7 @@ from ckptscope.containers.sniff import Format, sniff_format
 from ckptscope.containers.tar_members import read_tar_members
 from ckptscope.containers.torch_layout import is_headless
 from ckptscope.containers.zip_members import read_zip_members
+from ckptscope.containers.zip_rows import row_finding, split_archives
 from ckptscope.errors import (
     ArtifactError,
     ContainerFormatError,
@@ -136,7 +137,11 @@ def _dispatch(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
         )
     found = sniff_format(source)
     if found is Format.ZIP:
-        yield from _read_archive(_open_zip(source, limits), place, limits)
+        archives = split_archives(source, limits)
+        if archives:
+            yield from _read_row(archives, place, limits)
+        else:
+            yield from _read_archive(_open_zip(source, limits), place, limits)
     elif found is Format.TAR:
         yield from _read_tar(source, place, limits)
     elif found in _COMPRESSED:
@@ -144,6 +149,18 @@ def _dispatch(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
         yield from _read(unpack(source, kind, limits), place.inside(kind), limits)
     else:
         yield _read_single(source, found, place, limits)
+
+
+def _read_row(archives: list[ByteSource], place: _Place, limits: Limits) -> Iterator[Outcome]:
+    """Read archives that stand one after the other in one file."""
+    inner = place.inside(ContainerKind.CONCATENATED)
+    start = 0
+    for index, archive in enumerate(archives):
+        for outcome in _read(archive, inner.at(f"archive {index} at byte {start}"), limits):
+            if isinstance(outcome, Contents) and index == 0:
+                outcome.findings = [row_finding(len(archives)), *outcome.findings]
+            yield outcome
+        start += archive.size
 
 
 def _open_zip(source: ByteSource, limits: Limits) -> MemberTable:

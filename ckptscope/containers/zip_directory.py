@@ -100,6 +100,15 @@ class _Entry(msgspec.Struct, gc=False):
     header: int
 
 
+def bytes_before(source: ByteSource) -> int:
+    """Return how many bytes stand before the archive that ends the source.
+
+    Raises:
+        ContainerFormatError: There is no directory at the end.
+    """
+    return _find_directory(source, []).shift
+
+
 def read_members(source: ByteSource, limits: Limits, findings: list[Finding]) -> list[ZipMember]:
     """Read the directory and compare it with the local headers.
 
@@ -123,9 +132,14 @@ def read_members(source: ByteSource, limits: Limits, findings: list[Finding]) ->
 
 
 def _find_directory(source: ByteSource, findings: list[Finding]) -> _Directory:
-    tail_start = max(source.size - _TAIL_BYTES, 0)
-    tail = source.peek(tail_start, _TAIL_BYTES)
-    place = tail.rfind(_END_SIGNATURE)
+    tail_start = max(source.size - _END.size, 0)
+    tail = source.peek(tail_start, _END.size)
+    place = 0
+    if not (tail.startswith(_END_SIGNATURE) and tail.endswith(b"\0\0")):
+        # There is a comment, or something else behind the archive.
+        tail_start = max(source.size - _TAIL_BYTES, 0)
+        tail = source.peek(tail_start, _TAIL_BYTES)
+        place = tail.rfind(_END_SIGNATURE)
     if place < 0 or place + _END.size > len(tail):
         raise ContainerFormatError(
             f"expected the directory of a zip archive at the end, found none in "
@@ -182,8 +196,9 @@ def _find_directory(source: ByteSource, findings: list[Finding]) -> _Directory:
 def _read_end64(source: ByteSource, end: int, locator: bytes) -> tuple[int, int, int, int]:
     """Return end of the directory, count, size, start, from the zip64 records."""
     _, _, place, _ = _LOCATOR64.unpack(locator)
-    # Bytes before the archive move the record; it always stands right before its locator.
-    for candidate in (place, end - _LOCATOR64.size - _END64.size):
+    # It stands right before its locator, unless it was extended; bytes before the archive move it,
+    # so the recorded place may be another archive's.
+    for candidate in (end - _LOCATOR64.size - _END64.size, place):
         record = source.peek(candidate, _END64.size)
         if len(record) == _END64.size and record[:4] == _END64_SIGNATURE:
             fields = _END64.unpack(record)

@@ -25,6 +25,7 @@ class ContainerKind(enum.StrEnum):
     DIRECTORY = "directory"
     SAFETENSORS = "safetensors"
     PICKLE = "pickle"
+    CONCATENATED = "concatenated zips"
     TAR = "tar"
     ZIP = "zip"
     GZIP = "gzip"

@@ -156,7 +156,8 @@ class _Page:
             text.append(shown, _STYLES[part.tone])
         for index, wrapped in enumerate(text.wrap(self._console, room, overflow="fold")):
             wrapped.rstrip()
-            self._lines.append((" " * hang if index else first) + self._painted(wrapped))
+            line = (" " * hang if index else first) + self._painted(wrapped)
+            self._lines.append(line.rstrip())
 
     def _painted(self, text: Text) -> str:
         if not self._color:

@@ -34,8 +34,7 @@ def test_numbers_are_never_cut(width: int) -> None:
 
 def test_numbers_stand_below_each_other_at_the_right() -> None:
     fitted = fit_table(table(("a", "147,456", ""), ("b", "1", "")), 60)
-    assert [line.rfind(digit) for line, digit in zip(fitted.rows, "61", strict=True)] == [11, 11]
-    assert [len(line) for line in fitted.rows] == [12, 12]
+    assert fitted.rows == ["a     147,456", "b           1"]
 
 
 def test_a_column_that_may_be_missing_goes_before_names_are_cut_short() -> None:
@@ -48,7 +47,7 @@ def test_a_column_that_may_be_missing_goes_before_names_are_cut_short() -> None:
 
 def test_a_long_name_loses_its_middle() -> None:
     fitted = fit_table(table((LONG, "147,456", "")), 30)
-    assert fitted.rows == ["backbone…v1.weight     147,456"]
+    assert fitted.rows == ["backbone.…nv1.weight   147,456"]
 
 
 def test_an_empty_column_is_left_out() -> None:

@@ -184,12 +184,17 @@ def _outcomes(path: Path, limits: Limits, stack: ExitStack) -> Iterator[Outcome]
 
 def _report(name: str, contents: Contents, limits: Limits) -> FileReport:
     try:
-        return FileReport(path=name, manifest=_manifest(contents, limits).manifest)
+        return FileReport(path=name, manifest=manifest_of(contents, limits).manifest)
     except ArtifactError as error:
         return FileReport(path=name, failure=_failure(error, contents.location))
 
 
-def _manifest(contents: Contents, limits: Limits) -> ManifestBuild:
+def manifest_of(contents: Contents, limits: Limits) -> ManifestBuild:
+    """Build the manifest of a checkpoint and add what the layout checks find.
+
+    Raises:
+        LimitError: The graph unfolds to more than may be walked.
+    """
     build = build_manifest(contents, limits)
     findings = (*build.manifest.findings, *check_layout(build.manifest))
     manifest = msgspec.structs.replace(build.manifest, findings=findings)
@@ -288,7 +293,7 @@ def open_checkpoint(
         raise UsageError(f"no such file or folder: {str(path)!r}")
     with ExitStack() as stack:
         with _paused_gc():
-            build = _manifest(_choose(list(_outcomes(place, limits, stack)), member), limits)
+            build = manifest_of(_choose(list(_outcomes(place, limits, stack)), member), limits)
         return Checkpoint(build, stack.pop_all())
 
 

@@ -68,6 +68,33 @@ def as_sizes(value: object, what: str, member: str | None, limits: Limits) -> tu
     return tuple(as_number(item, what, member) for item in items)
 
 
+def as_layout(
+    shape: object, stride: object, key: str, member: str, limits: Limits
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return shape and stride of a tensor.
+
+    Raises:
+        ContainerFormatError: They do not belong together.
+        LimitError: More dimensions or elements than a tensor may have.
+    """
+    sizes = as_sizes(shape, f"the shape of {key[:100]!r}", member, limits)
+    steps = as_sizes(stride, f"the stride of {key[:100]!r}", member, limits)
+    if len(sizes) != len(steps):
+        raise ContainerFormatError(
+            f"expected as many strides as sizes for {key[:100]!r}, found {len(steps)} and "
+            f"{len(sizes)}",
+            member=member,
+        )
+    elements = 1
+    for size in sizes:
+        elements *= size
+    if elements > limits.tensor_elements:
+        raise LimitError(
+            "tensor_elements", allowed=limits.tensor_elements, actual=elements, member=member
+        )
+    return sizes, steps
+
+
 def contiguous_stride(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the stride of a tensor whose elements stand in a row."""
     strides = []

@@ -7,7 +7,7 @@ Source: `caffe2/proto/torch.proto` (ModelDef, ModuleDef, ParameterDef, TensorDef
 """
 
 from ckptscope.containers.contents import Contents, TensorTable, finding
-from ckptscope.containers.described import as_list, as_mapping, as_number, as_sizes
+from ckptscope.containers.described import as_layout, as_list, as_mapping, as_number
 from ckptscope.containers.json_text import read_json
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
@@ -132,11 +132,14 @@ class _Reader:
                 finding(Code.DTYPE_UNKNOWN, f"{key[:200]!r} has the unknown dtype {dtype!r:.40}")
             )
         device = entry.get("device")
+        shape, stride = as_layout(
+            entry.get("dims", []), entry.get("strides", []), key, self._name, self._limits
+        )
         return TensorInfo(
             key=key,
-            shape=as_sizes(entry.get("dims", []), "dims", self._name, self._limits),
+            shape=shape,
             dtype=_DTYPES.get(dtype, dtype[:40]),
-            stride=as_sizes(entry.get("strides", []), "strides", self._name, self._limits),
+            stride=stride,
             offset=as_number(entry.get("offset", 0), "offset", self._name),
             storage=storage,
             device=device if isinstance(device, str) else None,

@@ -9,7 +9,7 @@ Source: `torch/export/pt2_archive/_package.py`, `torch/_export/serde/schema.py`.
 """
 
 from ckptscope.containers.contents import Contents, TensorTable, finding
-from ckptscope.containers.described import as_mapping, as_number, as_sizes
+from ckptscope.containers.described import as_layout, as_mapping, as_number
 from ckptscope.containers.json_text import read_json
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
@@ -169,12 +169,13 @@ def _tensor(
         raise ContainerFormatError(f"expected a dtype number, found {code!r:.40}", member=name)
     device = meta.get("device")
     kind = device.get("type") if isinstance(device, dict) else None
+    shape, stride = as_layout(meta.get("sizes"), meta.get("strides"), key, name, limits)
     parameter = entry.get("is_param") is True
     return TensorInfo(
         key=key,
-        shape=as_sizes(meta.get("sizes"), f"sizes of {key[:60]!r}", name, limits),
+        shape=shape,
         dtype=dtype,
-        stride=as_sizes(meta.get("strides"), f"strides of {key[:60]!r}", name, limits),
+        stride=stride,
         offset=as_number(meta.get("storage_offset", 0), "storage_offset", name),
         storage=path,
         device=kind if isinstance(kind, str) else None,

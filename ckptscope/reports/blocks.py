@@ -111,17 +111,5 @@ def field(label: str, *parts: Part | str) -> Field:
     return Field(label, _parts(parts))
 
 
-def names(texts: Sequence[str], shown: int) -> list[Part]:
-    """Return the first texts of the file, parted by commas, and how many more there are."""
-    parts: list[Part] = []
-    for text in texts[:shown]:
-        if parts:
-            parts.append(Words(", "))
-        parts.append(Name(text))
-    if len(texts) > shown:
-        parts.append(Words(f" and {len(texts) - shown:,} more"))
-    return parts
-
-
 def _parts(parts: Sequence[Part | str]) -> tuple[Part, ...]:
     return tuple(Words(part) if isinstance(part, str) else part for part in parts)

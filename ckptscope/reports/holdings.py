@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.pickled import Import
 from ckptscope.facts.tensors import Manifest, Spending
-from ckptscope.reports.blocks import Block, Words, line, names, section
+from ckptscope.reports.blocks import Block, Words, section
 from ckptscope.reports.numerals import KIB, MIB, shape_text, share_text, size_text
 from ckptscope.reports.state_dicts import TOP_LEVEL
 from ckptscope.reports.tables import Column, Table, name, number
@@ -171,10 +171,12 @@ def describe_unclaimed(manifest: Manifest) -> Iterator[Block]:
     yield section(
         f"{len(members):,} unclaimed members" if len(members) > 1 else "1 unclaimed member"
     )
-    for member in members[:_MOST_MEMBERS]:
-        yield line(*names([member], 1))
-    if len(members) > _MOST_MEMBERS:
-        yield line(f"and {len(members) - _MOST_MEMBERS:,} more")
+    rest = len(members) - _MOST_MEMBERS
+    yield Table(
+        columns=(name("member"),),
+        rows=[(member,) for member in members[:_MOST_MEMBERS]],
+        closing=((f"{rest:,} more",),) if rest > 0 else (),
+    )
 
 
 def describe_metadata(manifest: Manifest) -> Iterator[Block]:

@@ -4,7 +4,7 @@ Enters: a report. Leaves: GitHub Flavored Markdown. Text of a file stands in inl
 block of code, where nothing acts: no link, no mention, no HTML.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ckptscope.facts.report import InspectReport
 from ckptscope.reports.blocks import (
@@ -33,9 +33,14 @@ _LINE_CHARACTERS = 200
 
 def render_markdown(report: InspectReport, *, tensors: bool = False) -> str:
     """Render a report as markdown; `tensors` lists every tensor."""
+    return write_page(describe_report(report, tensors=tensors))
+
+
+def write_page(blocks: Iterable[Block]) -> str:
+    """Write blocks as a page of markdown."""
     lines: list[str] = []
     last: Block | None = None
-    for block in describe_report(report, tensors=tensors):
+    for block in blocks:
         if lines and not (_is_item(block) and _is_item(last)):
             lines.append("")
         lines += _lines(block)

@@ -5,7 +5,7 @@ colours no control character at all. Text of a file never reaches rich as markup
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.color import ColorSystem
 from rich.console import Console
@@ -75,8 +75,14 @@ def render_text(
         tensors: Whether to list every tensor.
         tree_depth: Levels of the contents to show; None for what is quick to read.
     """
+    blocks = describe_report(report, tensors=tensors, tree_depth=tree_depth)
+    return lay_out(blocks, width=width, color=color)
+
+
+def lay_out(blocks: Iterable[Block], *, width: int, color: bool) -> str:
+    """Lay blocks out, one below the other, in lines of at most `width` columns."""
     page = _Page(width, color=color)
-    for block in describe_report(report, tensors=tensors, tree_depth=tree_depth):
+    for block in blocks:
         page.add(block)
     return page.text()
 
@@ -205,5 +211,5 @@ class _Page:
         start = " " * _INDENT
         if fitted.header is not None:
             self._lines.append(start + self._paint(fitted.header, Tone.FAINT))
-        self._lines += [start + line for line in fitted.rows]
+        self._lines += [(start + line).rstrip() for line in fitted.rows]
         self._lines += [start + self._paint(line, Tone.FAINT) for line in fitted.closing]

@@ -1,5 +1,7 @@
 """Small reports made by hand: a network with its optimizer, and parts to vary them."""
 
+import math
+
 import msgspec
 
 from ckptscope.facts.containers import ContainerKind
@@ -26,10 +28,7 @@ BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 def tensor(key: str, *shape: int, **changes: object) -> TensorInfo:
     """A contiguous float32 tensor, or an int64 scalar if its name counts batches."""
-    stride, step = [], 1
-    for size in reversed(shape):
-        stride.insert(0, step)
-        step *= size
+    stride = [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     last = key.rpartition(".")[2]
     made = TensorInfo(
         key=key,

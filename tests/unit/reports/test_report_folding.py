@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from report_samples import network, norm, state_dict, tensor
 
 from ckptscope.facts.tensors import Kind, StateDict
-from ckptscope.reports.folding import FoldedModule, Summary, fold_modules, fold_numbers, tensor_bytes
+from ckptscope.reports.folding import (
+    FoldedModule,
+    Remainder,
+    Summary,
+    fold_modules,
+    fold_numbers,
+    tensor_bytes,
+)
 
 segments = st.sampled_from(["0", "1", "2", "3", "10", "01", "a", "b", "layer", "", "{0..2}"])
 shapes = st.sampled_from([(2,), (2, 3), ()])
@@ -29,7 +36,9 @@ def paths(*found: str, shape: tuple[int, ...] = (2,)) -> list[str]:
 
 
 @given(keys)
-def test_rows_spell_out_exactly_the_keys_of_the_file(named: list[tuple[str, tuple[int, ...]]]) -> None:
+def test_rows_spell_out_exactly_the_keys_of_the_file(
+    named: list[tuple[str, tuple[int, ...]]],
+) -> None:
     made = state_dict(*(tensor(key, *shape) for key, shape in named))
     summary = fold_modules(made, most_rows=1000)
     assert summary.remainder is None
@@ -42,7 +51,8 @@ def test_rows_and_remainder_add_up_to_the_state_dict(
 ) -> None:
     made = state_dict(*(tensor(key, *shape) for key, shape in named))
     summary = fold_modules(made, most_rows=most_rows)
-    parts = [*summary.modules, *([summary.remainder] if summary.remainder else [])]
+    parts: list[FoldedModule | Remainder] = list(summary.modules)
+    parts += [summary.remainder] if summary.remainder is not None else []
     assert len(parts) <= most_rows
     assert sum(one.tensors for one in parts) == len(made.tensors)
     assert sum(one.parameters for one in parts) == made.parameters

@@ -2,49 +2,55 @@
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import finding, manifest, network, report, state_dict, tensor
 from test_report_text import poisoned
 
 from ckptscope.facts.report import Failure, FileReport, InspectReport
-from ckptscope.reports.markdown import render_markdown
+from ckptscope.reports.blocks import line
+from ckptscope.reports.markdown import render_markdown, write_page
 
 loaded = st.text(st.sampled_from("`|\\'\"*_[]()<>&$~@#-+. \n\x1bab1"), max_size=30)
 
 
-def outside_code(markdown: str) -> str:
-    """The page without fenced blocks, code spans and escaped characters."""
+def outside_fences(markdown: str) -> list[str]:
+    """The lines that are no block of code."""
     lines = []
     fence = ""
     for line in markdown.splitlines():
-        opening = re.match("`{3,}", line)
+        opening = re.fullmatch("(`{3,})[^`]*", line)
         if fence:
             fence = "" if line == fence else fence
         elif opening is not None:
-            fence = opening[0]
+            fence = opening[1]
         else:
-            spans = re.sub(r"(?<!\\)(`+)(?!`).+?(?<!`)\1(?!`)", "", line)
-            lines.append(re.sub(r"\\.", "", spans))
+            lines.append(line)
     assert not fence
-    return "\n".join(lines)
+    return lines
+
+
+def outside_code(markdown: str) -> list[str]:
+    """The lines without code spans and escaped characters."""
+    spans = re.compile(r"(?<!\\)(`+)(?!`).+?(?<!`)\1(?!`)")
+    return [re.sub(r"\\.", "", spans.sub("", line)) for line in outside_fences(markdown)]
 
 
 @given(loaded)
 def test_no_text_of_the_file_acts_on_the_page(evil: str) -> None:
     page = render_markdown(report(poisoned(evil), path=evil), tensors=True)
     assert all(line.isprintable() for line in page.splitlines())
-    bare = outside_code(page)
-    assert not re.search(r"[\[\]$`@]|<[A-Za-z/!?]|://", bare)
-    # The headings and blocks are ours.
-    assert all(re.match(r"#{2,3} ", line) for line in bare.splitlines() if line.startswith("#"))
+    for shown in outside_code(page):
+        assert not re.search(r"[\[\]$`@]|<[A-Za-z/!?]|://", line)
+        assert re.match(r"#{2,3} |  - |- |\||\*\*not read|[A-Za-z0-9 ]|$", line)
 
 
 @given(loaded)
 def test_every_row_of_a_table_has_the_cells_of_its_header(evil: str) -> None:
     page = render_markdown(report(poisoned(evil)), tensors=True)
     widths: list[int] = []
-    for line in page.splitlines():
+    for line in outside_fences(page):
         if line.startswith("|"):
             widths.append(re.sub(r"\\[!-/:-@\[-`{-~]", "", line).count("|"))
         else:
@@ -78,10 +84,15 @@ def test_the_table_of_modules_adds_up() -> None:
         assert sum(found) == expected == int(total[column].replace(",", ""))
 
 
-def test_a_line_that_begins_like_a_block_stays_a_line() -> None:
-    failure = Failure(kind="x", message="# not a heading")
+@pytest.mark.parametrize("words", ["# heading", "- item", "1. item", "> quote"])
+def test_a_line_that_begins_like_a_block_stays_a_line(words: str) -> None:
+    assert "\\" in write_page([line(words)])
+
+
+def test_a_file_that_could_not_be_read_has_a_heading_and_the_reason() -> None:
+    failure = Failure(kind="x", message="expected a checkpoint, found 'a <b>'")
     page = render_markdown(InspectReport(files=(FileReport(path="x.pth", failure=failure),)))
-    assert page == "## `x.pth`\n\n**not read**: # not a heading\n"
+    assert page == "## `x.pth`\n\n**not read**: expected a checkpoint, found `'a <b>'`\n"
 
 
 def test_every_tensor_is_listed_where_asked() -> None:

@@ -1,5 +1,7 @@
 """The text that a person reads: it fits, it adds up, it hides nothing, it sends nothing."""
 
+# ruff: noqa: RUF001 - the sign of multiplication stands in the output.
+
 import re
 from collections.abc import Iterator
 
@@ -147,6 +149,13 @@ def test_long_and_wide_and_hostile_keys_fit(width: int, key: str) -> None:
         assert cell_width(line) <= width
 
 
+def test_a_long_name_in_a_sentence_loses_its_middle_and_takes_one_line() -> None:
+    lines = text(manifest(location=("a/" * 100 + "last.pth",))).splitlines()
+    inside = [index for index, line in enumerate(lines) if line.startswith("  inside ")]
+    assert re.fullmatch(r"  inside     a/a/[a/]*…[a/]*/last.pth", lines[inside[0]])
+    assert lines[inside[0] + 1].startswith("  format ")
+
+
 def test_colours_change_nothing_but_colours() -> None:
     made = report(manifest(findings=(finding(),)))
     plain = render_text(made, width=80, color=False)
@@ -199,7 +208,9 @@ def test_the_module_table_adds_up_to_its_total() -> None:
     assert total == [
         "total", f"{len(made.tensors)}", f"{made.parameters:,}", f"{made.buffers:,}", "100.0", "%"
     ]  # fmt: skip
-    columns = {title: table[0].index(title) + len(title) for title in ("tensors", "parameters", "buffers")}
+    columns = {
+        title: table[0].index(title) + len(title) for title in ("tensors", "parameters", "buffers")
+    }
     for title, expected in zip(columns, total[1:4], strict=True):
         end = columns[title]
         found = [line[:end].split("  ")[-1].strip() for line in modules]
@@ -294,7 +305,10 @@ def test_the_depth_of_the_contents_can_be_asked_for() -> None:
     node = TreeNode(name="leaf", kind="value", value="'deepest'")
     for level in range(6):
         node = TreeNode(
-            name=f"level{level}", kind="dict", length=2, children=(node, TreeNode(name="x", kind="list"))
+            name=f"level{level}",
+            kind="dict",
+            length=2,
+            children=(node, TreeNode(name="x", kind="list")),
         )
     made = manifest(tree=node)
     assert "deepest" not in text(made)
@@ -400,7 +414,9 @@ def test_a_finding_says_code_place_evidence_and_what_to_do() -> None:
 
 def test_findings_come_worst_first_and_many_of_a_kind_are_counted() -> None:
     many = tuple(
-        finding(code=Code.STORAGE_UNUSED, severity=Severity.INFO, message=f"number {index} is unused")
+        finding(
+            code=Code.STORAGE_UNUSED, severity=Severity.INFO, message=f"number {index} is unused"
+        )
         for index in range(20)
     )
     shown = text(manifest(findings=(*many, finding())))

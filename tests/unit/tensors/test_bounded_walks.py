@@ -34,9 +34,7 @@ DEEP = Raw(asm(value(1), *["TUPLE1"] * 3000))
 
 
 def doubling(levels: int) -> Raw:
-    made = asm("EMPTY_LIST", put(0))
-    for _ in range(levels):
-        made = asm("EMPTY_LIST", "MARK", made, get(0), "APPENDS", put(0)) if False else made
+    """Lists that each hold the one before twice."""
     parts = asm("EMPTY_LIST", put(0), "POP")
     for level in range(levels):
         parts += asm("EMPTY_LIST", put(level + 1), "MARK", get(level), get(level), "APPENDS", "POP")
@@ -131,22 +129,18 @@ ODD = {
     "a system fact": lambda: legacy_stream({"a": 1}, [], system={"x": HUGE}),
     "a stream version": lambda: legacy_stream({"a": 1}, [], version=HUGE),
     "a deep stream version": lambda: legacy_stream({"a": 1}, [], version=DEEP),
-    "a doubling stream version": lambda: legacy_stream({"a": 1}, [], version=doubling(60)),
     "a tensor count": lambda: legacy_tar({"a": 1}, [], [], tensor_count=HUGE),
     "a deep tensor count": lambda: legacy_tar({"a": 1}, [], [], tensor_count=DEEP),
-    "a doubling tensor count": lambda: legacy_tar({"a": 1}, [], [], tensor_count=doubling(60)),
     "a count of tar storages": lambda: legacy_tar({"a": 1}, [], [], storage_count=HUGE),
     "a deep count of tar storages": lambda: legacy_tar({"a": 1}, [], [], storage_count=DEEP),
     "a deep tensor key": lambda: legacy_tar({"a": 1}, [tensor_entry(DEEP, "0", (1,), (1,))], []),
     "a huge tensor key": lambda: legacy_tar({"a": 1}, [tensor_entry(HUGE, "0", (1,), (1,))], []),
     "a deep storage of a tensor": lambda: legacy_tar({"a": 1}, [tensor_entry("0", DEEP, (1,), (1,))], []),
     "a deep storage key": lambda: legacy_tar({"a": 1}, [], [storage_entry(DEEP, b"1234")]),
-    "a doubling storage key": lambda: legacy_tar({"a": 1}, [], [storage_entry(doubling(60), b"1234")]),
     "a deep view of a tar": lambda: legacy_tar({"a": 1}, [], [storage_entry("0", b"1234")], views=[(DEEP, "0", 0, 1)]),
     "a deep root of a view": lambda: legacy_tar({"a": 1}, [], [storage_entry("0", b"1234")], views=[("v", DEEP, 0, 1)]),
     "a huge view": lambda: legacy_tar({"a": 1}, [], [storage_entry("0", b"1234")], views=[("v", "0", HUGE, HUGE)]),
     "a deep key of a stream's view": lambda: legacy_stream({"a": tensor("0", view=(DEEP, 0, 1))}, [("0", 1, b"1234")]),
-    "a doubling key of a stream's view": lambda: legacy_stream({"a": tensor("0", view=(doubling(60), 0, 1))}, [("0", 1, b"1234")]),
     "a huge key of a stream's view": lambda: legacy_stream({"a": tensor("0", view=(HUGE, HUGE, HUGE))}, [("0", 1, b"1234")]),
     "a deep key in a wrapper's state": lambda: pickled({"a": build(call("torch._utils", "_rebuild_wrapper_subclass", global_("a", "b"), global_("torch", "float32"), (1,), (1,), 0, global_("torch", "strided"), "cpu", False), {DEEP: 1, HUGE: 2})}),
     "a deep key of a dict": lambda: pickled({DEEP: 1}),
@@ -179,7 +173,7 @@ def test_absurd_values_where_a_format_expects_small_ones_are_bounded(case, tmp_p
     assert inspect(path).files or inspect(path).skipped
 
 
-@pytest.mark.parametrize("case", [c for c in ODD if "doubling" not in c])
+@pytest.mark.parametrize("case", ODD)
 def test_absurd_values_can_still_be_reported_as_json(case, tmp_path):
     from ckptscope.pipeline import inspect
     from ckptscope.reports import json as json_report

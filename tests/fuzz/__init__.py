@@ -1,0 +1,1 @@
+"""Random damage, by the million: `python -m tests.fuzz`; a bounded part runs with the tests."""

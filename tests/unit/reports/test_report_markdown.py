@@ -9,7 +9,7 @@ from report_samples import finding, manifest, network, report, state_dict, tenso
 from test_report_text import poisoned
 
 from ckptscope.facts.report import Failure, FileReport, InspectReport
-from ckptscope.reports.blocks import line
+from ckptscope.reports import blocks
 from ckptscope.reports.markdown import render_markdown, write_page
 
 loaded = st.text(st.sampled_from("`|\\'\"*_[]()<>&$~@#-+. \n\x1bab1"), max_size=30)
@@ -41,7 +41,7 @@ def outside_code(markdown: str) -> list[str]:
 def test_no_text_of_the_file_acts_on_the_page(evil: str) -> None:
     page = render_markdown(report(poisoned(evil), path=evil), tensors=True)
     assert all(line.isprintable() for line in page.splitlines())
-    for shown in outside_code(page):
+    for line in outside_code(page):
         assert not re.search(r"[\[\]$`@]|<[A-Za-z/!?]|://", line)
         assert re.match(r"#{2,3} |  - |- |\||\*\*not read|[A-Za-z0-9 ]|$", line)
 
@@ -86,7 +86,7 @@ def test_the_table_of_modules_adds_up() -> None:
 
 @pytest.mark.parametrize("words", ["# heading", "- item", "1. item", "> quote"])
 def test_a_line_that_begins_like_a_block_stays_a_line(words: str) -> None:
-    assert "\\" in write_page([line(words)])
+    assert "\\" in write_page([blocks.line(words)])
 
 
 def test_a_file_that_could_not_be_read_has_a_heading_and_the_reason() -> None:

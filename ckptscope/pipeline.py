@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ckptscope.checks import check_layout
+from ckptscope.checks import bound_findings, check_layout
 from ckptscope.containers import (
     Contents,
     Outcome,
@@ -196,7 +196,7 @@ def manifest_of(contents: Contents, limits: Limits) -> ManifestBuild:
         LimitError: The graph unfolds to more than may be walked.
     """
     build = build_manifest(contents, limits)
-    findings = (*build.manifest.findings, *check_layout(build.manifest))
+    findings = (*bound_findings(build.manifest.findings), *check_layout(build.manifest))
     manifest = msgspec.structs.replace(build.manifest, findings=findings)
     return ManifestBuild(manifest, build.access)
 

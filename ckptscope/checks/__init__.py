@@ -1,5 +1,5 @@
 """Manifest → findings: pure functions, one module a concern."""
 
-from ckptscope.checks.integrity import check_layout
+from ckptscope.checks.integrity import bound_findings, check_layout
 
-__all__ = ["check_layout"]
+__all__ = ["bound_findings", "check_layout"]

@@ -3,7 +3,7 @@
 Enters: a manifest. Leaves: findings `TEN...`. No byte of a storage is read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ckptscope.facts.dtypes import ITEM_BYTES, storage_bytes
 from ckptscope.facts.findings import Code, Finding, Severity, Where
@@ -16,10 +16,15 @@ _MOST_OF_A_KIND = 20
 
 def check_layout(manifest: Manifest) -> tuple[Finding, ...]:
     """Compare every view with its storage and every storage with its declaration."""
-    found: dict[Code, list[Finding]] = {}
-    for one in (*_tensor_findings(manifest), *_storage_findings(manifest)):
-        found.setdefault(one.code, []).append(one)
-    return tuple(finding for group in found.values() for finding in _bounded(group))
+    return bound_findings((*_tensor_findings(manifest), *_storage_findings(manifest)))
+
+
+def bound_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Keep the first of each code and severity, and count the rest in one more."""
+    groups: dict[tuple[Code, Severity], list[Finding]] = {}
+    for one in findings:
+        groups.setdefault((one.code, one.severity), []).append(one)
+    return tuple(finding for group in groups.values() for finding in _bounded(group))
 
 
 def _bounded(group: list[Finding]) -> list[Finding]:

@@ -37,13 +37,13 @@ def inspect_command(
         bool, typer.Option("--tensors", help="List every tensor (JSON always does).")
     ] = False,
     max_spool: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--max-spool",
             metavar="SIZE",
-            help="Bytes that a compressed wrapper may unpack to: 500M, 2G, ...",
+            help="Bytes that compressed contents may unpack to (2G, and 50 times the file).",
         ),
-    ] = "2G",
+    ] = None,
 ) -> None:
     """Take checkpoints apart: containers, tensors, training record, bytes, findings.
 
@@ -58,7 +58,11 @@ def inspect_command(
     from ckptscope.pipeline import inspect
 
     try:
-        limits = msgspec.structs.replace(DEFAULT_LIMITS, spool_bytes=parse_size(max_spool))
+        limits = DEFAULT_LIMITS
+        if max_spool is not None:
+            # Who names a size trusts the file to unpack to it, however small it is packed.
+            size = parse_size(max_spool)
+            limits = msgspec.structs.replace(limits, spool_bytes=size, unpack_floor_bytes=size)
         report = inspect(files, limits=limits)
         write_result(_render(report, output_format, output, tensors=tensors), output)
     except UsageError as error:

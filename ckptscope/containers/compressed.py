@@ -71,8 +71,14 @@ def unpack(source: ByteSource, kind: ContainerKind, limits: Limits) -> ByteSourc
         ContainerFormatError: The compressed stream is damaged or cut off.
         LimitError: It unpacks to more than may be spooled.
     """
-    chunks = _chunks(source, kind)
+    chunks = _counted(_chunks(source, kind), source.name, limits)
     return spool_stream(chunks, name=source.name, limit_bytes=limits.spool_bytes)
+
+
+def _counted(chunks: Iterator[bytes], name: str | None, limits: Limits) -> Iterator[bytes]:
+    for chunk in chunks:
+        limits.spend_unpacked(len(chunk), name)
+        yield chunk
 
 
 def _chunks(source: ByteSource, kind: ContainerKind) -> Iterator[bytes]:

@@ -40,7 +40,7 @@ from ckptscope.errors import (
 )
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.limits import Limits
-from ckptscope.sources import ByteSource, open_local
+from ckptscope.sources import ByteSource, MemorySource, open_local
 
 _Chain = tuple[ContainerKind, ...]
 _COMPRESSED = {
@@ -86,6 +86,7 @@ def read_file(source: ByteSource, limits: Limits) -> Iterator[Outcome]:
     Raises:
         LimitError: It holds more checkpoints than may be reported.
     """
+    limits = limits.metered(source.size)
     return _bounded(_read(source, _Place(), limits), limits)
 
 
@@ -97,6 +98,7 @@ def read_folder(path: Path, limits: Limits) -> Iterator[Outcome]:
         LimitError: It holds more files or checkpoints than allowed.
     """
     members = read_folder_members(path, limits)
+    limits = limits.metered(members.size_bytes)
     return _bounded(_read_archive(members, _Place(), limits), limits)
 
 
@@ -308,11 +310,27 @@ def _read_member(
     members: MemberTable, name: str, place: _Place, limits: Limits
 ) -> Iterator[Outcome]:
     try:
+        _refuse_by_head(members, name)
         source = members.open(name)
     except ArtifactError as error:
         yield Unread(containers=place.containers, location=place.location, error=error)
         return
     yield from _read(source, place, limits)
+
+
+def _refuse_by_head(members: MemberTable, name: str) -> None:
+    """Look at the start of a compressed member, so that what is no checkpoint is not unpacked.
+
+    Raises:
+        UnknownContainerError: It is no checkpoint.
+    """
+    entry = members.entries[name]
+    if entry.offset_bytes is not None or members.kind is ContainerKind.DIRECTORY:
+        return
+    head = members.head(name, triage.HEAD_BYTES)
+    start = MemorySource(head, name, entry.size_bytes)
+    if len(head) < entry.size_bytes and sniff_format(start) is Format.UNKNOWN:
+        raise triage.describe(start)
 
 
 def _headless(members: MemberTable) -> ContainerFormatError:

@@ -23,7 +23,7 @@ from ckptscope.containers.zip_directory import (
 from ckptscope.errors import ContainerFormatError, LimitError
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
-from ckptscope.sources import ByteSource, MemorySource, Window
+from ckptscope.sources import ByteSource, Window, spool_stream
 
 #: Bytes inflated at a time.
 _CHUNK = 1 << 18
@@ -46,37 +46,30 @@ class ZipArchive:
         self.shadowed = shadowed
         self.findings = findings
         self._limits = limits
-        self._inflated_check_bytes = limits.inflated_check_bytes
         #: Some tools record no CRC at all; then 0 says nothing.
         self.crcs_recorded = any(m.crc for m in members.values())
 
     def open(self, member: ZipMember) -> ByteSource:
-        """Return the contents as a source: a window if stored, in memory if deflated.
+        """Return the contents as a source: a window if stored, spooled if deflated.
 
         A recorded CRC is checked when the contents are in memory anyway.
 
         Raises:
             ContainerFormatError: Encrypted, an unknown method, or no valid deflate stream.
-            LimitError: It inflates to more than a member may.
+            LimitError: It inflates to more than may be unpacked.
         """
         self._require_readable(member)
         if member.method == STORED:
             return Window(self.source, member.data_offset, member.size_bytes, member.name)
-        limit = self._limits.inflated_member_bytes
-        if member.size_bytes > limit:
-            raise LimitError(
-                "inflated_member_bytes",
-                allowed=limit,
-                actual=member.size_bytes,
-                member=member.name,
-            )
-        data = b"".join(self.inflate(member))
-        if len(data) != member.size_bytes:
+        contents = spool_stream(
+            self.inflate(member), name=member.name, limit_bytes=self._limits.spool_bytes
+        )
+        if contents.size != member.size_bytes:
             raise ContainerFormatError(
-                f"expected {member.size_bytes:,} bytes after inflating, found {len(data):,}",
+                f"expected {member.size_bytes:,} bytes after inflating, found {contents.size:,}",
                 member=member.name,
             )
-        return MemorySource(data, member.name)
+        return contents
 
     def inflate(self, member: ZipMember) -> Iterator[bytes]:
         """Yield the contents of a member in chunks; stops one byte beyond its declared size."""
@@ -93,6 +86,7 @@ class ZipArchive:
                     data = engine.unconsumed_tail
                     left -= len(chunk)
                     if chunk:
+                        self._limits.spend_unpacked(len(chunk), member.name)
                         yield chunk
         except zlib.error as error:
             raise ContainerFormatError(
@@ -121,18 +115,18 @@ class ZipArchive:
         """Whether a deflated member's declared size can be believed.
 
         Sizes that grow by no more than `Limits.inflation_ratio` are; others are inflated and
-        counted, as far as the budget of the run goes.
+        counted, as far as the limits go.
         """
         if member.method != DEFLATED:
             return True
         if member.size_bytes <= max(member.stored_bytes, 1) * self._limits.inflation_ratio:
             return True
         found = 0
-        for chunk in self.inflate(member):
-            found += len(chunk)
-            self._inflated_check_bytes -= len(chunk)
-            if self._inflated_check_bytes < 0:
-                return self._size_false(member, "more than can be checked")
+        try:
+            for chunk in self.inflate(member):
+                found += len(chunk)
+        except LimitError:
+            return self._size_false(member, "more than may be unpacked to check it")
         return found == member.size_bytes or self._size_false(member, f"{found:,} bytes")
 
     def _size_false(self, member: ZipMember, found: str) -> bool:

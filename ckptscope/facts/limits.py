@@ -5,6 +5,21 @@ Enters: nothing, or a user's options. Leaves: one frozen `Limits` that every rea
 
 import msgspec
 
+from ckptscope.errors import LimitError
+
+
+class Meter:
+    """What reading one file has cost so far.
+
+    Attributes:
+        file_bytes: Bytes of the file.
+        unpacked_bytes: Bytes that were unpacked from it.
+    """
+
+    def __init__(self, file_bytes: int) -> None:
+        self.file_bytes = file_bytes
+        self.unpacked_bytes = 0
+
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of one run; a file that asks for more gets a `LimitError` that names the field."""
@@ -19,11 +34,14 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     header_bytes: int = 100_000_000
     #: Bytes of one pickle, large byte strings (which are skipped) not counted.
     pickle_bytes: int = 1 << 30
-    #: Objects that a pickle may create at least; a long pickle may create one for each
-    #: `pickle_bytes_per_node` bytes.
-    pickle_nodes: int = 1_000_000
-    #: A checkpoint of many tensors needs about 12 bytes of pickle an object.
-    pickle_bytes_per_node: int = 8
+    #: Bytes of memory that the graph of one pickle may take, by estimate; a pickle of 100,000
+    #: tensors takes about 200 MB.
+    graph_bytes: int = 256 << 20
+    #: A larger graph may take so many times the bytes of its pickle, or of the file if that is
+    #: smaller. Pickles of numbers, the most expensive in practice, need 12.
+    graph_ratio: int = 12
+    #: Globals that one pickle may name; picklers write each name once and refer to it later.
+    imports: int = 100_000
     #: Open MARKs of a pickle; one for each level of nesting while it is built.
     nesting: int = 1_000
     #: Bytes of one text line of a pickle, and digits of one number.
@@ -42,14 +60,46 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     tensor_elements: int = 1 << 48
     #: Dimensions of one tensor; torch itself stops at 64.
     tensor_dims: int = 64
-    #: Bytes of one compressed member that is read into memory.
-    inflated_member_bytes: int = 256 << 20
-    #: Bytes inflated in one run to check declared sizes that look too good.
-    inflated_check_bytes: int = 256 << 20
+    #: Bytes that may be unpacked while one file is read: compressed wrappers and members.
+    spool_bytes: int = 2 << 30
+    #: Of a small file only so many times its bytes may be unpacked, ...
+    unpack_ratio: int = 50
+    #: ... but this much in any case.
+    unpack_floor_bytes: int = 256 << 20
     #: Declared size over compressed size above which a member is checked by inflating it.
     inflation_ratio: int = 100
-    #: Bytes that compressed wrappers may be spooled to a temporary file.
-    spool_bytes: int = 2 << 30
+    #: What has been spent on the file that is being read; None before reading starts.
+    meter: Meter | None = None
+
+    def metered(self, file_bytes: int) -> "Limits":
+        """Return the same limits with a fresh meter for a file of this size."""
+        return msgspec.structs.replace(self, meter=Meter(file_bytes))
+
+    def graph_allowance(self, pickle_bytes: int) -> int:
+        """Return how much memory the graph of a pickle may take."""
+        if self.meter is not None:
+            pickle_bytes = min(pickle_bytes, self.meter.file_bytes)
+        return max(self.graph_bytes, self.graph_ratio * pickle_bytes)
+
+    def spend_unpacked(self, count: int, member: str | None) -> None:
+        """Count bytes that were unpacked.
+
+        Raises:
+            LimitError: More than a file of this size may unpack to.
+        """
+        if self.meter is None:
+            return
+        allowed = max(self.unpack_floor_bytes, self.unpack_ratio * self.meter.file_bytes)
+        allowed = min(self.spool_bytes, allowed)
+        self.meter.unpacked_bytes += count
+        if self.meter.unpacked_bytes > allowed:
+            raise LimitError(
+                "spool_bytes",
+                allowed=allowed,
+                actual=self.meter.unpacked_bytes,
+                member=member,
+                advice="raise it with --max-spool if the file is trusted to be this large",
+            )
 
 
 DEFAULT_LIMITS = Limits()

@@ -21,7 +21,7 @@ from ckptscope.facts.pickled import (
     SetNode,
 )
 from ckptscope.pickles.opcodes import Op
-from ckptscope.pickles.state import MachineState
+from ckptscope.pickles.state import NODE_COST, NUMBER_COST, TEXT_COST, MachineState
 
 Handler = Callable[[MachineState], None]
 
@@ -39,6 +39,7 @@ _UINT8 = struct.Struct("<Q")
 
 
 def _int(state: MachineState) -> None:
+    state.spend(NUMBER_COST)
     line = state.line()
     if line in (b"00", b"01"):
         state.stack.append(line == b"01")
@@ -47,6 +48,7 @@ def _int(state: MachineState) -> None:
 
 
 def _long(state: MachineState) -> None:
+    state.spend(NUMBER_COST)
     state.stack.append(_parse_int(state, state.line().removesuffix(b"L")))
 
 
@@ -58,6 +60,7 @@ def _parse_int(state: MachineState, line: bytes) -> int:
 
 
 def _float(state: MachineState) -> None:
+    state.spend(NUMBER_COST)
     line = state.line()
     try:
         state.stack.append(float(line))
@@ -66,6 +69,7 @@ def _float(state: MachineState) -> None:
 
 
 def _binfloat(state: MachineState) -> None:
+    state.spend(NUMBER_COST)
     state.stack.append(struct.unpack(">d", state.take(8))[0])
 
 
@@ -89,6 +93,7 @@ def _push_long(state: MachineState, length: int) -> None:
             member=state.member,
             offset_bytes=state.opcode_offset,
         )
+    state.spend(NUMBER_COST + length)
     state.stack.append(int.from_bytes(state.take(length), "little", signed=True))
 
 
@@ -97,6 +102,7 @@ def _push_long(state: MachineState, length: int) -> None:
 
 def _string(state: MachineState) -> None:
     line = state.line()
+    state.spend(TEXT_COST + len(line))
     quoted = len(line) >= 2 and line[:1] == line[-1:] and line[:1] in (b"'", b'"')
     if not quoted:
         raise state.fail(f"expected a quoted string, found {line[:40]!r}")
@@ -127,6 +133,7 @@ def _short_binstring(state: MachineState) -> None:
 
 
 def _push_native(state: MachineState, length: int) -> None:
+    state.spend(TEXT_COST + min(length, _KEPT_BYTES))
     if length > _KEPT_BYTES:
         state.stack.append(BytesRef(state.skip(length), length))
     else:
@@ -135,6 +142,7 @@ def _push_native(state: MachineState, length: int) -> None:
 
 def _unicode(state: MachineState) -> None:
     line = state.line()
+    state.spend(TEXT_COST + len(line))
     try:
         state.stack.append(str(line, "raw-unicode-escape"))
     except UnicodeDecodeError as error:
@@ -144,6 +152,7 @@ def _unicode(state: MachineState) -> None:
 def push_text(state: MachineState, length: int) -> None:
     """Push `length` bytes of UTF-8 as text."""
     raw = state.take(length)
+    state.spend(TEXT_COST + length)
     try:
         state.stack.append(str(raw, "utf-8", "surrogatepass"))
     except UnicodeDecodeError as error:
@@ -163,6 +172,7 @@ def _binunicode8(state: MachineState) -> None:
 
 
 def _push_bytes(state: MachineState, length: int) -> None:
+    state.spend(TEXT_COST + min(length, _KEPT_BYTES))
     if length > _KEPT_BYTES:
         state.stack.append(BytesRef(state.skip(length), length))
     else:
@@ -185,34 +195,34 @@ def _binbytes8(state: MachineState) -> None:
 
 
 def _empty_list(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     state.stack.append([])
 
 
 def _empty_dict(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     state.stack.append(DictNode([]))
 
 
 def _empty_set(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     state.stack.append(SetNode([]))
 
 
 def _list(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     state.stack.append(state.pop_mark())
 
 
 def _dict(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     node = DictNode([])
     _set_items(state, node, state.pop_mark())
     state.stack.append(node)
 
 
 def _frozenset(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     state.stack.append(SetNode(state.pop_mark(), True))
 
 
@@ -366,7 +376,7 @@ def _call(state: MachineState, function: object, args: object, kwargs: object = 
         raise state.fail(f"expected a tuple of arguments, found {_type_word(args)}")
     if not isinstance(function, GlobalRef | Instance | PersistentRef):
         raise state.fail(f"expected something to call, found {_type_word(function)}")
-    state.spend()
+    state.spend(NODE_COST)
     state.stack.append(Instance(function, args, state.opcode_offset, kwargs))
 
 
@@ -385,18 +395,18 @@ def _build(state: MachineState) -> None:
 
 
 def _persid(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     pid = _decode_name(state, state.line())
     state.stack.append(state.refer(pid))
 
 
 def _binpersid(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     state.stack.append(state.refer(state.pop()))
 
 
 def _next_buffer(state: MachineState) -> None:
-    state.spend()
+    state.spend(NODE_COST)
     state.odd("NEXT_BUFFER: bytes that were kept outside the pickle")
     state.stack.append(state.refer("next buffer"))
 
@@ -419,7 +429,6 @@ def _get(state: MachineState) -> None:
 
 
 def _memoize(state: MachineState) -> None:
-    state.spend()
     state.memo[len(state.memo)] = state.top()
 
 

@@ -5,8 +5,8 @@ dozen opcodes that make up a pickle of tensors itself and hands all others to `h
 longer and more branched than our style allows elsewhere, for speed: a checkpoint of 100,000
 tensors runs through it three million times, and a function call for each would double the time.
 The branches stand in the order of frequency in such a file; where LONG_BINPUT
-nearly always follows, it is taken along. Only branches that create objects reach the check of the
-budget at the end of the loop.
+nearly always follows, it is taken along. Memory is checked once for each MiB read; within it, the
+branches only count.
 
 Source: CPython's `Lib/pickle.py` (semantics of every opcode) and PEP 307, 3154, 574.
 """
@@ -17,7 +17,14 @@ from ckptscope.errors import PickleFormatError
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, Instance, PersistentRef, PickleGraph
 from ckptscope.pickles.handlers import HANDLERS, push_text
-from ckptscope.pickles.state import LONGEST_FIXED_OPCODE, MachineState
+from ckptscope.pickles.state import (
+    LONGEST_FIXED_OPCODE,
+    NODE_COST,
+    NUMBER_COST,
+    TEXT_COST,
+    TUPLE_COST,
+    MachineState,
+)
 from ckptscope.sources.base import ByteSource
 
 _INT4 = struct.Struct("<i").unpack_from
@@ -80,6 +87,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
     while True:
         if position > soft:
             state.position, state.opcode_offset = position, base + position
+            state.budget = budget
             state.fill(1)
             buffer, base, position = state.buffer, state.base, 0
             length = len(buffer)
@@ -116,7 +124,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
                 memo[_UINT4(buffer, position + 1)[0]] = items
                 position += 5
-            budget -= 1
+            budget -= TUPLE_COST
         elif op == 0x28:  # MARK
             fence = len(stack)
             marks.append(fence)
@@ -133,14 +141,17 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
                 except UnicodeDecodeError as error:
                     raise _at(state, base + position - 1).fail("expected UTF-8") from error
                 push(text)
+                budget -= TEXT_COST + size
                 position = end
                 if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
                     memo[_UINT4(buffer, position + 1)[0]] = text
                     position += 5
                 continue
             state.position, state.opcode_offset = position, base + position - 1
+            state.budget = budget
             push_text(state, _UINT4(state.take(4))[0])
             buffer, base, position = state.buffer, state.base, state.position
+            budget = state.budget
             length = len(buffer)
             soft = length - LONGEST_FIXED_OPCODE if state.more else length - 1
         elif op == 0x52:  # REDUCE
@@ -158,11 +169,11 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
                 raise _at(state, base + position - 1).fail(
                     f"expected something to call, found {type(function).__name__}"
                 )
+            budget -= NODE_COST
             stack[-1] = instance = Instance(function, args, base + position - 1)
             if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
                 memo[_UINT4(buffer, position + 1)[0]] = instance
                 position += 5
-            budget -= 1
         elif op == 0x29:  # EMPTY_TUPLE
             push(())
             continue
@@ -170,22 +181,24 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             if len(stack) <= fence:
                 raise _at(state, base + position - 1).fail("stack underflow")
             stack[-1] = (stack[-1],)
-            budget -= 1
+            budget -= TUPLE_COST
         elif op == 0x51:  # BINPERSID
             if len(stack) <= fence:
                 raise _at(state, base + position - 1).fail("stack underflow")
             stack[-1] = reference = PersistentRef(stack[-1], base + position - 1)
             remember(reference)
-            budget -= 1
+            budget -= NODE_COST
         elif op == 0x89:  # NEWFALSE
             push(False)
             continue
         elif op == 0x4D:  # BININT2
             push(_UINT2(buffer, position)[0])
+            budget -= NUMBER_COST
             position += 2
             continue
         elif op == 0x4A:  # BININT
             push(_INT4(buffer, position)[0])
+            budget -= NUMBER_COST
             position += 4
             continue
         elif op == 0x86:  # TUPLE2
@@ -196,14 +209,14 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
                 memo[_UINT4(buffer, position + 1)[0]] = items
                 position += 5
-            budget -= 1
+            budget -= TUPLE_COST
         elif op == 0x87:  # TUPLE3
             if len(stack) < fence + 3:
                 raise _at(state, base + position - 1).fail("stack underflow")
             items = (stack[-3], stack[-2], stack[-1])
             del stack[-2:]
             stack[-1] = items
-            budget -= 1
+            budget -= TUPLE_COST
         elif op == 0x71:  # BINPUT
             if len(stack) <= fence:
                 raise _at(state, base + position - 1).fail("stack underflow")
@@ -239,8 +252,6 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
                 length = len(buffer)
                 soft = length - LONGEST_FIXED_OPCODE if state.more else length - 1
             position, fence, budget = state.position, state.fence, state.budget
-        if budget < 0:
-            raise _at(state, base + position - 1).exhausted()
 
 
 def _at(state: MachineState, offset_bytes: int) -> MachineState:

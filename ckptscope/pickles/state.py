@@ -8,11 +8,20 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, Import, PersistentRef
 from ckptscope.sources.base import ByteSource
 
-#: Bytes read at first; doubled with each further read up to the largest.
+#: Bytes read at first; doubled with each further read up to the largest. The memory that the graph
+#: takes is checked at each read.
 _FIRST_CHUNK = 64 << 10
-_LARGEST_CHUNK = 8 << 20
-#: A pickle of known size is read in one go up to this size.
-_WHOLE_BYTES = 64 << 20
+_LARGEST_CHUNK = 1 << 20
+#: What objects take, roughly, with their place in a container, in bytes (CPython 3.11, 64 bits).
+NUMBER_COST = 40
+TEXT_COST = 64
+TUPLE_COST = 80
+NODE_COST = 144
+IMPORT_COST = 256
+_MEMO_COST = 100
+_STACK_COST = 9
+#: Sentences kept of what a real unpickler would not accept.
+_MOST_ODDITIES = 100
 #: No opcode but the ones with a length of their own takes more bytes than this.
 LONGEST_FIXED_OPCODE = 16
 
@@ -27,7 +36,7 @@ class MachineState:
         marks: Heights of the stack at the open MARKs.
         fence: The innermost of them; nothing below may be popped.
         memo: By index.
-        budget: Objects that may still be created.
+        budget: Bytes of memory that new objects may still take.
     """
 
     def __init__(
@@ -47,16 +56,14 @@ class MachineState:
         self.oddities: list[tuple[int, str]] = []
         self.persistent: list[PersistentRef] = []
         self.globals: dict[tuple[str, str], GlobalRef] = {}
-        self.node_limit = max(
-            limits.pickle_nodes, (self.end - start) // limits.pickle_bytes_per_node
-        )
-        self.budget = self.node_limit
+        self.allowance = limits.graph_allowance(self.end - start)
+        self.budget = self.allowance
         self.base = start
         self.position = 0
         self.opcode_offset = start
         self._chunk = _FIRST_CHUNK
-        if size is not None and size <= _WHOLE_BYTES:
-            self._chunk = max(size, 1)
+        if size is not None:
+            self._chunk = _LARGEST_CHUNK
         self._read_bytes = 0
         self.buffer = b""
         self.fill(1)
@@ -80,6 +87,7 @@ class MachineState:
                 member=self.member,
                 offset_bytes=self.opcode_offset,
             )
+        self.check_memory()
         self._read_bytes += len(self.buffer)
         if self._read_bytes > self.limits.pickle_bytes:
             raise LimitError(
@@ -144,7 +152,8 @@ class MachineState:
 
     def odd(self, message: str) -> None:
         """Note what a real unpickler would not have accepted, and go on."""
-        self.oddities.append((self.opcode_offset, message))
+        if len(self.oddities) < _MOST_ODDITIES:
+            self.oddities.append((self.opcode_offset, message))
 
     def refer(self, pid: object) -> PersistentRef:
         """Make the node of an object outside the pickle, and remember it."""
@@ -152,25 +161,31 @@ class MachineState:
         self.persistent.append(node)
         return node
 
-    def spend(self) -> None:
-        """Count one new object.
+    def spend(self, cost: int) -> None:
+        """Count the memory of a new object.
 
         Raises:
-            LimitError: The pickle has created more than it may.
+            LimitError: The graph takes more than it may.
         """
-        self.budget -= 1
+        self.budget -= cost
         if self.budget < 0:
-            raise self.exhausted()
+            self.check_memory()
 
-    def exhausted(self) -> LimitError:
-        """Make the error for a pickle that creates too many objects."""
-        return LimitError(
-            "pickle_nodes",
-            allowed=self.node_limit,
-            actual=self.node_limit + 1,
-            member=self.member,
-            offset_bytes=self.opcode_offset,
-        )
+    def check_memory(self) -> None:
+        """Add up what objects, stack and memo take.
+
+        Raises:
+            LimitError: More than the graph may.
+        """
+        left = self.budget - _MEMO_COST * len(self.memo) - _STACK_COST * len(self.stack)
+        if left < 0:
+            raise LimitError(
+                "graph_bytes",
+                allowed=self.allowance,
+                actual=self.allowance - left,
+                member=self.member,
+                offset_bytes=self.opcode_offset,
+            )
 
     def pop(self) -> object:
         """Take the top of the stack."""
@@ -209,6 +224,15 @@ class MachineState:
 
     def name_global(self, module: str, name: str, opcode: str) -> GlobalRef:
         """Record an import and return its node; the same name gives the same node."""
+        self.spend(IMPORT_COST)
+        if len(self.imports) >= self.limits.imports:
+            raise LimitError(
+                "imports",
+                allowed=self.limits.imports,
+                actual=len(self.imports) + 1,
+                member=self.member,
+                offset_bytes=self.opcode_offset,
+            )
         self.imports.append(
             Import(
                 module=module,

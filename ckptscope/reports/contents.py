@@ -29,6 +29,7 @@ class _Walk(msgspec.Struct):
 
     groups: dict[str, StateDict]
     optimizers: dict[str, Optimizer]
+    asked: bool
     depth: int
     most_children: int
     most_lines: int
@@ -36,16 +37,21 @@ class _Walk(msgspec.Struct):
 
     def show(self, node: TreeNode, path: str, level: int) -> None:
         """Add a node's entries, and theirs, as deep as is shown."""
-        shown = node.children[: self.most_children] if level < self.depth else ()
+        entries = node.children
+        if node.kind == "module" and not self.asked:
+            # Plain attributes of layers stand among their settings already.
+            entries = tuple(child for child in entries if not _is_setting(child))
+        shown = entries[: self.most_children] if level < self.depth else ()
+        left = len(entries) + node.left_out
         for child in shown:
             if len(self.branches) >= self.most_lines:
                 break
+            left -= 1
             below = f"{path}/{child.name}" if path else child.name
             line = _inline(child)
             self.branches.append(Branch(level, child.name, line or self.describe(child, below)))
             if line is None:
                 self.show(child, below, level + 1)
-        left = len(node.children) + node.left_out - len(shown)
         if left and shown:
             self.branches.append(
                 Branch(level, "…", count_text(left, "more entries", rounded=False))
@@ -102,6 +108,7 @@ def describe_contents(manifest: Manifest, tree_depth: int | None) -> Iterator[Bl
     walk = _Walk(
         groups={one.path: one for one in reversed(manifest.state_dicts)},
         optimizers={one.path: one for one in reversed(manifest.optimizers)},
+        asked=asked,
         depth=tree_depth if tree_depth is not None else _DEPTH,
         most_children=_ASKED_CHILDREN if asked else _MOST_CHILDREN,
         most_lines=_ASKED_LINES if asked else _MOST_LINES,
@@ -127,6 +134,10 @@ def _inline(node: TreeNode) -> str | None:
         inside = ", ".join(f"{child.name}: {child.value}" for child in node.children)
         text = f"{_class(node) or ''}{{{inside}}}"
     return text if len(text) <= _INLINE_CHARACTERS else None
+
+
+def _is_setting(node: TreeNode) -> bool:
+    return node.kind != "module" and node.value is not None and not node.children
 
 
 def _class(node: TreeNode) -> str | None:

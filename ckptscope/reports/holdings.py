@@ -140,8 +140,8 @@ def describe_imports(manifest: Manifest, *, everything: bool) -> Iterator[Block]
         columns=(
             name("global"),
             number("times"),
-            name("first in", drop=2),
-            number("at byte", drop=1),
+            name("first in", drop=3),
+            number("at byte", drop=2),
         ),
         rows=[_import_row(uses, placed=placed) for uses in shown],
         closing=(((f"{len(rest):,} more", f"{sum(map(len, rest)):,}", "", ""),) if rest else ()),

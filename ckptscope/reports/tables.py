@@ -40,7 +40,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         from_file: Whether its cells are text of the file.
         flexible: Whether cells may lose their middle.
         least: Columns that it gets before others are given up for it, if it needs them.
-        drop: Order in which columns are given up where room is short, 1 first; 0 for never.
+        drop: Order in which columns are given up where room is short; 0 for never. Those of 1 go
+            as soon as a name would be cut, others when names would become shorter than `least`.
         pictorial: Drawn, and worth nothing on a page of markdown.
     """
 
@@ -136,13 +137,19 @@ def _kept(
     """Return the columns that are shown: all that hold something, as far as there is room."""
     kept = list(filled)
     for index in sorted((i for i in kept if columns[i].drop), key=lambda i: columns[i].drop):
-        least = sum(
-            min(natural[i], columns[i].least) if columns[i].flexible else natural[i] for i in kept
+        needed = sum(
+            _needed(columns[i], natural[i], whole=columns[index].drop == 1 and i != index)
+            for i in kept
         )
-        if least + _GAP * (len(kept) - 1) <= width:
+        if needed + _GAP * (len(kept) - 1) <= width:
             break
         kept.remove(index)
     return kept
+
+
+def _needed(column: Column, natural: int, *, whole: bool) -> int:
+    """Return the width that a column must get before another is given up for it."""
+    return natural if whole or not column.flexible else min(natural, column.least)
 
 
 def _widths(

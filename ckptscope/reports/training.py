@@ -102,12 +102,10 @@ def _groups(one: Optimizer) -> Iterator[Field]:
     """Show settings: those that all groups share once, then what differs by group."""
     if not one.groups:
         return
-    first = dict(one.groups[0].settings)
-    shared = {
-        name: value
-        for name, value in first.items()
-        if all(dict(group.settings).get(name) == value for group in one.groups)
-    }
+    shared = dict(one.groups[0].settings)
+    for group in one.groups[1:]:
+        known = dict(group.settings)
+        shared = {name: value for name, value in shared.items() if known.get(name) == value}
     if len(one.groups) > 1:
         counts = [f"{group.parameters:,}" for group in one.groups]
         more = f" + … {len(counts) - _MOST_GROUPS:,} more" if len(counts) > _MOST_GROUPS else ""

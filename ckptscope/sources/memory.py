@@ -4,11 +4,18 @@ from ckptscope.errors import ContainerFormatError
 
 
 class MemorySource:
-    """A byte string with the interface of a file."""
+    """A byte string with the interface of a file.
 
-    def __init__(self, data: bytes, name: str | None = None) -> None:
+    Args:
+        data: The bytes.
+        name: What to call them in messages.
+        size: Bytes of the whole, where `data` is only the start of it.
+    """
+
+    def __init__(self, data: bytes, name: str | None = None, size: int | None = None) -> None:
         self._data = data
         self._name = name
+        self._size = len(data) if size is None else size
 
     @property
     def name(self) -> str | None:
@@ -18,7 +25,7 @@ class MemorySource:
     @property
     def size(self) -> int:
         """Bytes."""
-        return len(self._data)
+        return self._size
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset`."""

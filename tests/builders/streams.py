@@ -22,6 +22,7 @@ def legacy_stream(
     pickle: bytes | None = None,
     protocol: int = 2,
     trailing: bytes = b"",
+    framed: bool = False,
 ) -> bytes:
     """Five pickles, then for each (key, count, bytes) the count and the bytes."""
     listed = [key for key, _, _ in storages] if keys is None else keys
@@ -32,8 +33,15 @@ def legacy_stream(
         pickled(tree, protocol) if pickle is None else pickle,
         pickled(listed, protocol),
     ]
+    if framed:
+        parts = [_framed(part) for part in parts]
     parts += [struct.pack("<q", count) + data for _, count, data in storages]
     return b"".join(parts) + trailing
+
+
+def _framed(whole: bytes) -> bytes:
+    """Put everything behind PROTO into one FRAME, as CPython does from protocol 4 on."""
+    return whole[:2] + b"\x95" + struct.pack("<Q", len(whole) - 2) + whole[2:]
 
 
 COMPRESSORS = {

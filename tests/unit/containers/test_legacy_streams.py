@@ -55,6 +55,11 @@ def test_any_binary_protocol_is_recognised(protocol):
     assert sound(legacy_stream(TREE, STORAGES, protocol=protocol)) == []
 
 
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_a_stream_whose_pickles_are_framed_is_recognised(protocol):
+    assert sound(legacy_stream(TREE, STORAGES, protocol=protocol, framed=True)) == []
+
+
 def test_the_values_of_the_storages_are_not_read():
     class Watched:
         name = None

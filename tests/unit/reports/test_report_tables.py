@@ -14,7 +14,7 @@ LONG = "backbone.stages.2.8.pwconv1.weight"
 
 
 def table(*rows: tuple[str, ...], **changes: object) -> Table:
-    columns = (name("key"), number("elements"), Column(title="shape", drop=1))
+    columns = (name("key"), number("elements"), Column(title="shape", drop=2))
     return msgspec.structs.replace(Table(columns=columns, rows=rows), **changes)
 
 
@@ -48,6 +48,16 @@ def test_a_column_that_may_be_missing_goes_before_names_are_cut_short() -> None:
     narrow = fit_table(table(row), 40)
     assert narrow.header == "key" + " " * 27 + "  elements"
     assert "768" not in narrow.rows[0]
+
+
+@pytest.mark.parametrize(("drop", "cut"), [(1, False), (2, True)])
+def test_a_luxury_goes_before_a_name_is_cut_and_other_columns_when_it_gets_short(
+    drop: int, cut: bool
+) -> None:
+    columns = (name("key"), number("elements"), Column(title="more", drop=drop))
+    fitted = fit_table(Table(columns=columns, rows=[(LONG, "147,456", "something")]), 48)
+    assert ("…" in fitted.rows[0]) is cut
+    assert ("something" in fitted.rows[0]) is cut
 
 
 def test_a_long_name_loses_its_middle() -> None:

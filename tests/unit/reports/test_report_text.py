@@ -301,6 +301,36 @@ def test_small_objects_stand_on_one_line_and_large_ones_are_cut_and_counted() ->
     assert any(re.fullmatch(rf"    … +{230 - len(shown)} more entries", line) for line in lines)
 
 
+def test_entries_that_found_no_room_in_a_long_outline_are_counted() -> None:
+    inner = tuple(TreeNode(name=f"k{i}", kind="value", value="1") for i in range(10))
+    outer = tuple(TreeNode(name=f"d{i}", kind="dict", length=10, children=inner) for i in range(10))
+    root = TreeNode(name="", kind="dict", length=10, children=outer)
+    lines = section(text(manifest(tree=root, state_dicts=())), "contents")
+    left = sum(int(line.split()[1]) for line in lines if line.split()[:1] == ["…"])
+    shown = sum(1 for line in lines if re.match(r"    k\d", line))
+    hidden = sum(1 for i in range(10) if not any(line.startswith(f"  d{i} ") for line in lines))
+    assert hidden
+    assert shown + left == 10 * (10 - hidden) + hidden
+
+
+def test_layers_are_listed_without_the_attributes_that_stand_in_their_settings() -> None:
+    layer = TreeNode(
+        name="conv",
+        kind="module",
+        class_name="torch.nn.Conv2d",
+        value="kernel_size=(3, 3)",
+        children=(TreeNode(name="padding", kind="tuple", value="(0, 0)"),),
+    )
+    relu = TreeNode(name="act", kind="module", class_name="torch.nn.ReLU", value="inplace=False")
+    net = TreeNode(name="", kind="module", class_name="Net", children=(layer, relu))
+    made = manifest(tree=net, state_dicts=())
+    assert section(text(made), "contents: Net")[:2] == [
+        "  conv  torch.nn.Conv2d(kernel_size=(3, 3))",
+        "  act   torch.nn.ReLU(inplace=False)",
+    ]
+    assert "padding" in text(made, tree_depth=5)
+
+
 def test_the_depth_of_the_contents_can_be_asked_for() -> None:
     node = TreeNode(name="leaf", kind="value", value="'deepest'")
     for level in range(6):

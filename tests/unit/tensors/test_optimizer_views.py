@@ -21,8 +21,15 @@ def entries(*names: str) -> dict:
 
 KINDS = [
     (("exp_avg", "exp_avg_sq"), {"amsgrad": False}, "Adam or AdamW"),
-    (("exp_avg", "exp_avg_sq"), {"decoupled_weight_decay": True}, "AdamW"),
-    (("exp_avg", "exp_avg_sq"), {"decoupled_weight_decay": False}, "Adam"),
+    (("exp_avg", "exp_avg_sq"), {"amsgrad": True, "decoupled_weight_decay": True}, "AdamW"),
+    (("exp_avg", "exp_avg_sq"), {"amsgrad": True, "decoupled_weight_decay": False}, "Adam"),
+    (("exp_avg", "exp_avg_sq"), {"betas": (0.9, 0.99), "decoupled_weight_decay": False}, "RAdam"),
+    (
+        ("exp_avg", "exp_avg_sq", "mu_product"),
+        {"momentum_decay": 0.004, "decoupled_weight_decay": False},
+        "NAdam",
+    ),
+    (("momentum_buffer",), {"nesterov": True, "ns_steps": 5}, "Muon"),
     (("exp_avg", "exp_avg_sq", "mu_product"), {"momentum_decay": 0.004}, "NAdam"),
     (("exp_avg", "exp_inf"), {}, "Adamax"),
     (("exp_avg", "exp_avg_sq"), {"betas": (0.9, 0.999)}, "Adam family"),

@@ -2,6 +2,7 @@
 #
 #   make demo     build demonstration checkpoints and inspect them (installs the core alone)
 #   make test     lint, types, import contract, tests (installs everything, torch included)
+#   make fuzz     random damage to every kind of container, for MINUTES=1
 #   make bench    measure against torch.load and write the table into benchmarks/README.md
 #   make clean    remove what the others made, the .venv included
 
@@ -21,10 +22,12 @@ RECIPE := pyproject.toml constraints.txt
 
 # Tests are shared out over this many processes.
 JOBS ?= 2
+# How long to fuzz.
+MINUTES ?= 1
 # More arguments for pytest: make tests ARGS='-k sniff'
 ARGS ?=
 
-.PHONY: help demo test lint types contract tests bench clean
+.PHONY: help demo test lint types contract tests fuzz bench clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -67,6 +70,9 @@ contract: $(VENV)/.everything
 
 tests: $(VENV)/.everything
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+fuzz: $(VENV)/.everything
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --jobs $(JOBS)
 
 bench: $(VENV)/.everything
 	@$(BIN)/python -m benchmarks --write

@@ -73,6 +73,7 @@ class LimitError(ArtifactError):
         limit: Name of the field of `Limits`.
         allowed: Its value.
         actual: What the file asks for (at least).
+        final: Whether nothing more may be read of the file, not even its other members.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class LimitError(ArtifactError):
         member: str | None = None,
         offset_bytes: int | None = None,
         advice: str | None = None,
+        final: bool = False,
     ) -> None:
         super().__init__(
             f"limit {limit!r} is {allowed:,}, the file asks for {actual:,}",
@@ -94,6 +96,7 @@ class LimitError(ArtifactError):
         self.limit = limit
         self.allowed = allowed
         self.actual = actual
+        self.final = final
 
 
 class SpecError(CkptscopeError):

@@ -97,8 +97,10 @@ def _render(
         from ckptscope.reports.markdown import render_markdown
 
         return render_markdown(report, tensors=tensors).encode("utf-8", "backslashreplace")
-    from ckptscope.cli.output import terminal_width, wants_color
+    from ckptscope.cli.output import text_width, wants_color
     from ckptscope.reports.text import render_text
 
-    text = render_text(report, width=terminal_width(), color=wants_color(output), tensors=tensors)
+    text = render_text(
+        report, width=text_width(lists=tensors), color=wants_color(output), tensors=tensors
+    )
     return text.encode("utf-8", "backslashreplace")

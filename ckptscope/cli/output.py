@@ -5,6 +5,11 @@ import shutil
 import sys
 from pathlib import Path
 
+#: Columns where there is no terminal: tables at their best, and names in full.
+_PIPE_COLUMNS = 120
+_PIPE_COLUMNS_OF_LISTS = 200
+_LEAST_COLUMNS = 40
+
 
 def write_result(data: bytes, output: Path | None) -> None:
     """Write to a file beside and rename, or to stdout; a reader that left is no error."""
@@ -38,6 +43,11 @@ def wants_color(output: Path | None) -> bool:
     return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
 
 
-def terminal_width() -> int:
-    """Columns to fill: the terminal's, COLUMNS, or 80."""
-    return max(shutil.get_terminal_size((80, 24)).columns, 40)
+def text_width(*, lists: bool) -> int:
+    """Columns to fill: COLUMNS, the terminal's, or enough for a file or a pipe.
+
+    Args:
+        lists: Whether long lists of names are shown, which nobody wants cut in a pipe.
+    """
+    beyond = _PIPE_COLUMNS_OF_LISTS if lists else _PIPE_COLUMNS
+    return max(shutil.get_terminal_size((beyond, 24)).columns, _LEAST_COLUMNS)

@@ -16,6 +16,7 @@ from ckptscope.facts.pickled import PickleGraph
 from ckptscope.facts.tensors import StorageUse
 from ckptscope.pickles import trace_pickle
 from ckptscope.pickles.persistent import storage_uses
+from ckptscope.pickles.views import plain_text, short
 from ckptscope.sources import ByteSource, Window
 
 #: Torch's `MAGIC_NUMBER`.
@@ -31,7 +32,9 @@ _COUNT_BYTES = 8
 def is_legacy_stream(head: bytes) -> bool:
     """Whether the first bytes are the magic number's pickle."""
     return head.startswith(_MAGIC_TEXT) or (
-        head[:1] == b"\x80" and head[2:].startswith(_MAGIC_BINARY)
+        # From protocol 4 on a frame of 9 bytes may come first.
+        head[:1] == b"\x80"
+        and (head[2:].startswith(_MAGIC_BINARY) or head[11:].startswith(_MAGIC_BINARY))
     )
 
 
@@ -52,7 +55,7 @@ def read_legacy_stream(
     _, version, system, main, keys = graphs
     if version.root != _PROTOCOL_VERSION:
         raise ContainerFormatError(
-            f"expected stream protocol {_PROTOCOL_VERSION}, found {version.root!r:.40}",
+            f"expected stream protocol {_PROTOCOL_VERSION}, found {short(version.root)}",
             member=source.name,
         )
     findings = oddity_findings(main)
@@ -156,7 +159,7 @@ def _expected_size(position: int, names: list[str], uses: dict[str, StorageUse])
 def _system_facts(graph: PickleGraph) -> tuple[tuple[str, str], ...]:
     pairs = getattr(graph.root, "pairs", None) or []
     return tuple(
-        (key, str(value))
+        (key, plain_text(value))
         for key, value in pairs
         if isinstance(key, str) and isinstance(value, bool | int)
     )

@@ -10,6 +10,8 @@ Source: `torch/serialization.py`, `legacy_load` inside `_legacy_load`; FACTS on 
 import struct
 from functools import partial
 
+import msgspec
+
 from ckptscope.containers.contents import Contents, finding, oddity_findings
 from ckptscope.containers.tar_members import TarMembers
 from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
@@ -20,10 +22,13 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, PickleGraph
 from ckptscope.facts.tensors import ExternalTensor, StorageUse
 from ckptscope.pickles import trace_pickle
-from ckptscope.pickles.persistent import storage_uses
+from ckptscope.pickles.persistent import MOST, storage_uses
+from ckptscope.pickles.views import plain_text, short
 from ckptscope.sources import ByteSource, Window
 
 _REQUIRED = ("sys_info", "pickle", "storages")
+#: A record's pickle is short; what is read beyond it is read again for the next.
+_RECORD_BYTES = 256
 #: Bytes of the shortest entry: a pickle of three items and a count.
 _SHORTEST_ENTRY = 12
 
@@ -68,7 +73,7 @@ def read_legacy_tar(
         containers=containers,
         graph=graph,
         further_graphs=tuple(further),
-        external_tensors=tensors,
+        external_tensors={pid: reader.resolve(tensor) for pid, tensor in tensors.items()},
         storages=reader.storages,
         storage_uses=reader.uses,
         pickle_bytes=sum(members.entries[n].size_bytes for n in used if n in members.entries)
@@ -101,7 +106,7 @@ def _trace_system(
     further.append(graph)
     pairs = getattr(graph.root, "pairs", None) or []
     return tuple(
-        (key, str(value))
+        (key, plain_text(value))
         for key, value in pairs
         if isinstance(key, str) and isinstance(value, bool | int)
     )
@@ -122,6 +127,7 @@ class _Records:
             limits=self._limits,
             offset_bytes=self._position,
             member=self._source.name,
+            first_read_bytes=_RECORD_BYTES,
         )
         if graph.imports:
             self._graphs.append(graph)
@@ -133,11 +139,21 @@ class _Records:
         start = self._position
         count = self._pickle()
         if type(count) is not int or count < 0:
-            raise self._wrong(f"expected a count, found {count!r:.40}", start)
+            raise self._wrong(f"expected a count, found {short(count)}", start)
         left = self._source.size - self._position
         if count * shortest > left:
-            raise self._wrong(f"expected {count:,} entries, found {left:,} bytes for them", start)
+            raise self._wrong(
+                f"expected {short(count)} entries, found {left:,} bytes for them", start
+            )
         return count
+
+    def _key(self, node: object, start: int) -> str:
+        """Return a key, which is an address: digits, or a number."""
+        if type(node) is str:
+            return node
+        if type(node) is int and abs(node) <= MOST:
+            return str(node)
+        raise self._wrong(f"expected a key, found {short(node)}", start)
 
     def _fields(self, layout: str) -> tuple[int, ...]:
         size = struct.calcsize(layout)
@@ -165,10 +181,11 @@ class _Tensors(_Records):
         entry = self._pickle()
         if type(entry) is not tuple or len(entry) != 3:
             raise self._wrong("expected (key, storage key, tensor class)", start)
-        key, storage, cls = entry
+        key, storage = self._key(entry[0], start), self._key(entry[1], start)
+        cls = entry[2]
         dtype = TENSOR_DTYPES.get(cls.name) if isinstance(cls, GlobalRef) else None
         if dtype is None:
-            raise self._wrong(f"expected a tensor class of torch, found {cls!r:.60}", start)
+            raise self._wrong(f"expected a tensor class of torch, found {short(cls)}", start)
         (dims, _) = self._fields("<ii")
         if dims < 0:
             raise self._wrong(f"expected a number of dimensions, found {dims}", start)
@@ -183,8 +200,8 @@ class _Tensors(_Records):
         shape = self._fields(f"<{dims}q")
         stride = self._fields(f"<{dims}q")
         (offset,) = self._fields("<q")
-        return str(key), ExternalTensor(
-            dtype=dtype, shape=shape, stride=stride, offset=offset, storage=str(storage)
+        return key, ExternalTensor(
+            dtype=dtype, shape=shape, stride=stride, offset=offset, storage=storage
         )
 
 
@@ -200,6 +217,8 @@ class _Storages(_Records):
         self.storages: dict[str, Storage] = {}
         self.uses: dict[str, StorageUse] = {}
         self.complete = False
+        #: View → (root storage, first element of the view in it).
+        self.views: dict[str, tuple[str, int]] = {}
 
     def read(self, declared: dict[str, StorageUse]) -> None:
         """Walk the headers; what was walked before an error stays."""
@@ -214,14 +233,14 @@ class _Storages(_Records):
         entry = self._pickle()
         if type(entry) is not tuple or len(entry) != 3:
             raise self._wrong("expected (key, location, storage class)", start)
-        key, location, cls = str(entry[0]), entry[1], entry[2]
+        key, location, cls = self._key(entry[0], start), entry[1], entry[2]
         dtype = STORAGE_DTYPES.get(cls.name) if isinstance(cls, GlobalRef) else None
         if dtype is None and key in declared:
             dtype = declared[key].dtype
         (count,) = self._fields("<q")
         size = storage_bytes(count, dtype) if dtype is not None else None
         if size is None or count < 0:
-            raise self._wrong(f"expected a storage class of torch, found {cls!r:.60}", start)
+            raise self._wrong(f"expected a storage class of torch, found {short(cls)}", start)
         if self._position + size > self._source.size:
             raise self._wrong(
                 f"expected {size:,} bytes of elements, found "
@@ -250,15 +269,22 @@ class _Storages(_Records):
         for view in views:
             if type(view) is not tuple or len(view) != 4:
                 raise self._wrong("expected (key, root key, offset, count)", self._position)
-            key, root_key, offset, count = view
-            root, use = self.storages.get(str(root_key)), self.uses.get(str(root_key))
+            key, root_key = self._key(view[0], 0), self._key(view[1], 0)
+            offset, count = view[2:]
+            root, use = self.storages.get(root_key), self.uses.get(root_key)
             if root is None or use is None or type(offset) is not int or type(count) is not int:
-                raise self._wrong(f"a view of storage {root_key!r:.40}, unknown", self._position)
+                raise self._wrong(f"a view of storage {short(root_key)}, unknown", self._position)
             item = storage_bytes(1, use.dtype) or 1
             if offset < 0 or count < 0 or (offset + count) * item > root.size_bytes:
-                raise self._wrong(f"a view outside storage {root_key!r:.40}", self._position)
-            start = (root.offset_bytes or 0) + offset * item
-            self._add(str(key), use.dtype, count, start, count * item, use.device)
+                raise self._wrong(f"a view outside storage {short(root_key)}", self._position)
+            self.views[key] = (root.key, offset)
+
+    def resolve(self, tensor: ExternalTensor) -> ExternalTensor:
+        """Return a tensor on a view of a storage as one on the storage itself."""
+        root, offset = self.views.get(tensor.storage, (tensor.storage, 0))
+        if root == tensor.storage:
+            return tensor
+        return msgspec.structs.replace(tensor, storage=root, offset=tensor.offset + offset)
 
     def open(self, storage: Storage) -> ByteSource:
         """Return the elements of a storage."""

@@ -5,7 +5,7 @@ none, or is damaged, an `Unread` that says why. Nothing is extracted to disk; a 
 is spooled to a file without a name.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from ckptscope.containers.nested import attach_nested
 from ckptscope.containers.numpy_files import read_numpy_file
 from ckptscope.containers.plain_pickle import read_plain_pickle
 from ckptscope.containers.safetensors import read_safetensors
-from ckptscope.containers.sharded import find_indexes, read_index, read_sharded
+from ckptscope.containers.sharded import Index, find_indexes, read_index, read_sharded
 from ckptscope.containers.sniff import Format, sniff_format
 from ckptscope.containers.tar_members import read_tar_members
 from ckptscope.containers.torch_layout import is_headless
@@ -87,7 +87,7 @@ def read_file(source: ByteSource, limits: Limits) -> Iterator[Outcome]:
         LimitError: It holds more checkpoints than may be reported.
     """
     limits = limits.metered(source.size)
-    return _bounded(_read(source, _Place(), limits), limits)
+    return _read(source, _Place(), limits)
 
 
 def read_folder(path: Path, limits: Limits) -> Iterator[Outcome]:
@@ -99,7 +99,7 @@ def read_folder(path: Path, limits: Limits) -> Iterator[Outcome]:
     """
     members = read_folder_members(path, limits)
     limits = limits.metered(members.size_bytes)
-    return _bounded(_read_archive(members, _Place(), limits), limits)
+    return _read_archive(members, _Place(), limits)
 
 
 def read_index_file(path: Path, limits: Limits) -> Iterator[Outcome]:
@@ -111,14 +111,7 @@ def read_index_file(path: Path, limits: Limits) -> Iterator[Outcome]:
     with open_local(path) as source:
         index = read_index(source, path.name, limits)
     members = pick_folder_members(path.parent, [path.name, *index.files])
-    return _bounded(_read_archive(members, _Place(), limits), limits)
-
-
-def _bounded(outcomes: Iterator[Outcome], limits: Limits) -> Iterator[Outcome]:
-    for count, outcome in enumerate(outcomes, start=1):
-        if count > limits.checkpoints:
-            raise LimitError("checkpoints", allowed=limits.checkpoints, actual=count)
-        yield outcome
+    return _read_archive(members, _Place(), limits)
 
 
 def _read(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Outcome]:
@@ -126,6 +119,8 @@ def _read(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Outcome
     try:
         yield from _dispatch(source, place, limits)
     except ArtifactError as error:
+        if isinstance(error, LimitError) and error.final:
+            raise
         yield Unread(containers=place.containers, location=place.location, error=error)
 
 
@@ -137,6 +132,7 @@ def _dispatch(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
             actual=len(place.containers) + 1,
             member=source.name,
         )
+    limits.count_opened()
     found = sniff_format(source)
     if found is Format.ZIP:
         archives = split_archives(source, limits)
@@ -174,6 +170,8 @@ def _open_zip(source: ByteSource, limits: Limits) -> MemberTable:
 
 def _read_single(source: ByteSource, found: Format, place: _Place, limits: Limits) -> Contents:
     """Read a format that holds exactly one checkpoint."""
+    if found is not Format.UNKNOWN:
+        limits.count_checkpoint()
     if found is Format.LEGACY_STREAM:
         chain = place.inside(ContainerKind.LEGACY_STREAM).containers
         contents = read_legacy_stream(source, limits, containers=chain)
@@ -217,30 +215,39 @@ def _read_tar(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
 
 
 def _read_archive(members: MemberTable, place: _Place, limits: Limits) -> Iterator[Outcome]:
-    """Read what members lay out: whole formats first, then every other member by its bytes."""
-    outcomes: list[Outcome] = []
-    claims = []
-    for found in find_places(members, limits):
-        outcomes.append(_read_place(members, found, place, limits))
-        claims.append(found.claims)
-    shards = _read_indexes(members, place, limits, outcomes)
-    names = list(members.entries)
-    if not outcomes and is_headless(names):
-        raise _headless(members)
-    inner = place.inside(_wrapper_kind(members))
-    rest = [name for name in names if name not in shards]
-    for claim in claims:
-        rest = [name for name in rest if not claim(name)]
-    for name in rest:
-        outcomes += _read_member(members, name, inner.at(name), limits)
-    if not any(isinstance(one, Contents) for one in outcomes) and not _any_damage(outcomes):
+    """Read what members lay out, and say so if there is nothing in them."""
+    sound = damaged = False
+    for outcome in _read_members(members, place, limits):
+        if isinstance(outcome, Contents):
+            if not sound or members.kind is ContainerKind.ZIP:
+                outcome.findings = [*members.findings, *outcome.findings]
+            sound = True
+        elif not isinstance(outcome.error, UnknownContainerError):
+            damaged = True
+        yield outcome
+    if not sound and not damaged:
         raise _nothing_inside(members)
-    noted = False
-    for outcome in outcomes:
-        if isinstance(outcome, Contents) and (not noted or members.kind is ContainerKind.ZIP):
-            outcome.findings = [*members.findings, *outcome.findings]
-            noted = True
-    yield from outcomes
+
+
+def _read_members(members: MemberTable, place: _Place, limits: Limits) -> Iterator[Outcome]:
+    """Read whole formats first, then every other member by its bytes."""
+    places = find_places(members, limits)
+    for found in places:
+        yield _read_place(members, found, place, limits)
+    indexes = find_indexes(members, limits)
+    shards: set[str] = set()
+    for index in indexes:
+        shards |= {index.name, *(index.folder + file for file in index.files)}
+        yield _read_shards(members, index, place, limits)
+    names = list(members.entries)
+    if not places and not indexes and is_headless(names):
+        raise _headless(members)
+    rest = [name for name in names if name not in shards]
+    for found in places:
+        rest = [name for name in rest if not found.claims(name)]
+    inner = place.inside(_wrapper_kind(members))
+    for name in rest:
+        yield from _read_member(members, name, inner.at(name), limits)
 
 
 def _wrapper_kind(members: MemberTable) -> ContainerKind:
@@ -255,6 +262,7 @@ def _read_place(
 ) -> Outcome:
     chain = (*place.containers, *found.containers)
     location = (*place.location, *found.location)
+    limits.count_checkpoint()
     try:
         contents = found.read(chain)
     except ArtifactError as error:
@@ -265,20 +273,17 @@ def _read_place(
     return contents
 
 
-def _read_indexes(
-    members: MemberTable, place: _Place, limits: Limits, outcomes: list[Outcome]
-) -> set[str]:
-    """Read the sharded checkpoints; return the members that belong to them."""
-    claimed: set[str] = set()
-    for index in find_indexes(members, limits):
-        claimed |= {index.name, *(index.folder + file for file in index.files)}
-        chain = (*place.containers, members.kind, ContainerKind.SHARDED)
-        contents = read_sharded(
-            members, index, partial(_read_shard, members, limits), containers=chain
-        )
-        contents.location = (*place.location, index.name)
-        outcomes.append(contents)
-    return claimed
+def _read_shards(members: MemberTable, index: Index, place: _Place, limits: Limits) -> Contents:
+    """Read a sharded checkpoint."""
+    limits.count_checkpoint()
+    contents = read_sharded(
+        members,
+        index,
+        partial(_read_shard, members, limits),
+        containers=(*place.containers, members.kind, ContainerKind.SHARDED),
+    )
+    contents.location = (*place.location, index.name)
+    return contents
 
 
 def _read_shard(members: MemberTable, limits: Limits, name: str) -> Contents:
@@ -297,13 +302,6 @@ def _read_shard(members: MemberTable, limits: Limits, name: str) -> Contents:
             f"expected one checkpoint in a shard, found {len(found)}", member=name
         )
     return found[0]
-
-
-def _any_damage(outcomes: Sequence[Outcome]) -> bool:
-    return any(
-        isinstance(outcome, Unread) and not isinstance(outcome.error, UnknownContainerError)
-        for outcome in outcomes
-    )
 
 
 def _read_member(

@@ -13,6 +13,7 @@ from ckptscope.facts.dtypes import SAFETENSORS_DTYPES, storage_bytes
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.tensors import TensorInfo
+from ckptscope.pickles.torch_rules import guess_kind
 from ckptscope.sources import ByteSource, Window
 
 _LENGTH_BYTES = 8
@@ -127,6 +128,7 @@ def _tensor(
         dtype=dtype or str(name)[:40],
         stride=_contiguous(shape),
         storage=key,
+        kind=guess_kind(key, dtype or ""),
     )
     if dtype is None:
         findings.append(

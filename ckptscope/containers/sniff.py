@@ -8,12 +8,13 @@ import enum
 from ckptscope.containers.legacy_stream import is_legacy_stream
 from ckptscope.containers.safetensors import is_safetensors
 from ckptscope.containers.tar_members import is_tar
-from ckptscope.pickles.handlers import HANDLERS
+from ckptscope.pickles.opcodes import Op
 from ckptscope.sources import ByteSource
 
 #: A tar header needs 512 bytes; everything else shows earlier.
 _HEAD_BYTES = 512
 _HIGHEST_PROTOCOL = 5
+_OPCODES = frozenset(int(op) for op in Op)
 
 
 class Format(enum.Enum):
@@ -57,7 +58,7 @@ def sniff_format(source: ByteSource) -> Format:
         return Format.PICKLE
     if _ends_with_directory(source):
         return Format.ZIP
-    if head[:1] and head[0] in HANDLERS and _ends_with_stop(source):
+    if head[:1] and head[0] in _OPCODES and _ends_with_stop(source):
         return Format.MAYBE_PICKLE
     return Format.UNKNOWN
 

@@ -26,6 +26,8 @@ _LINKS = b"12"
 _FOLDER = ord("5")
 _PAX, _PAX_GLOBAL = ord("x"), ord("g")
 _GNU_NAME, _GNU_LINK = ord("L"), ord("K")
+#: Writers pad with zeros to a record of 10,240 bytes; tapes to no more than a MiB.
+_MOST_PADDING = 1 << 20
 #: Longest name or pax record block that is taken up.
 _EXTENSION_BYTES = 1 << 20
 
@@ -100,7 +102,7 @@ def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
         LimitError: More members than allowed.
     """
     table = TarMembers(source)
-    for count, header in enumerate(_headers(source), start=1):
+    for count, header in enumerate(_headers(source, table.findings), start=1):
         if count > limits.members:
             raise LimitError("members", allowed=limits.members, actual=count, member=source.name)
         if unsafe_path(header.name):
@@ -133,12 +135,13 @@ def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
     return table
 
 
-def _headers(source: ByteSource) -> Iterator[_Header]:
+def _headers(source: ByteSource, findings: list[Finding]) -> Iterator[_Header]:
     position = 0
     pending: dict[str, str] = {}
     while position + _BLOCK <= source.size:
         block = source.read(position, _BLOCK)
         if not block.strip(b"\0"):
+            _check_end(source, position, findings)
             return
         if not _checksum_fits(block):
             raise ContainerFormatError(
@@ -165,6 +168,29 @@ def _headers(source: ByteSource) -> Iterator[_Header]:
         yield header
     if position == 0:
         raise ContainerFormatError("expected a tar header, found too few bytes")
+    findings.append(
+        finding(
+            Code.ARCHIVE_TRUNCATED,
+            "the archive ends without the two blocks of zeros that close a tar: it was cut off, "
+            "or written by a careless tool",
+            offset_bytes=source.size,
+        )
+    )
+
+
+def _check_end(source: ByteSource, position: int, findings: list[Finding]) -> None:
+    """Behind the closing zeros nothing else may follow."""
+    rest = source.size - position
+    if rest > _MOST_PADDING or source.peek(position, rest).strip(b"\0"):
+        findings.append(
+            finding(
+                Code.ARCHIVE_TRAILING,
+                f"{rest:,} bytes follow the end of the archive, and not all of them are zeros"
+                if rest <= _MOST_PADDING
+                else f"{rest:,} bytes follow the end of the archive",
+                offset_bytes=position,
+            )
+        )
 
 
 def _parse(block: bytes, position: int, pending: dict[str, str], source: ByteSource) -> _Header:

@@ -18,6 +18,7 @@ from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import PickleGraph
 from ckptscope.pickles import trace_pickle
+from ckptscope.sources import ByteSource
 
 PICKLE_NAME = "data.pkl"
 _STORAGE_FOLDER = "data/"
@@ -79,7 +80,7 @@ def read_torch_layout(
         elif name != main and name[len(root) :] not in (*_FACT_MEMBERS, *_SILENT_MEMBERS):
             unclaimed.append(name)
     for source in members.shadowed(main):
-        further.append(trace_pickle(source, limits=limits, size_bytes=source.size, member=main))
+        _trace_source(source, main, limits, further, findings)
     for storage in storages.values():
         if storage.compressed:
             members.believable(storage.member or "")
@@ -116,16 +117,33 @@ def _trace_further(
 ) -> None:
     """Trace a pickle beside the main one; damage in it is a finding."""
     try:
-        graphs.append(_trace(members, name, limits))
+        source = members.read_checked(name)
     except ArtifactError as error:
-        findings.append(
-            finding(
-                Code.PICKLE_SECOND_UNREADABLE,
-                f"a further pickle cannot be read: {error}",
-                severity=Severity.WARNING,
-                member=name,
-            )
-        )
+        findings.append(_unreadable(name, error))
+        return
+    _trace_source(source, name, limits, graphs, findings)
+
+
+def _trace_source(
+    source: ByteSource,
+    name: str,
+    limits: Limits,
+    graphs: list[PickleGraph],
+    findings: list[Finding],
+) -> None:
+    try:
+        graphs.append(trace_pickle(source, limits=limits, size_bytes=source.size, member=name))
+    except ArtifactError as error:
+        findings.append(_unreadable(name, error))
+
+
+def _unreadable(name: str, error: ArtifactError) -> Finding:
+    return finding(
+        Code.PICKLE_SECOND_UNREADABLE,
+        f"a further pickle cannot be read: {error}",
+        severity=Severity.WARNING,
+        member=name,
+    )
 
 
 def behind_stop(size_bytes: int, graph: PickleGraph) -> list[Finding]:

@@ -81,10 +81,12 @@ class ZipArchive:
             while position < end and left > 0 and not engine.eof:
                 data = self.source.read(position, min(_CHUNK, end - position))
                 position += len(data)
-                while data and left > 0:
+                while left > 0:
                     chunk = engine.decompress(data, min(_CHUNK, left))
                     data = engine.unconsumed_tail
                     left -= len(chunk)
+                    if not chunk and not data:
+                        break
                     if chunk:
                         self._limits.spend_unpacked(len(chunk), member.name)
                         yield chunk
@@ -125,8 +127,16 @@ class ZipArchive:
         try:
             for chunk in self.inflate(member):
                 found += len(chunk)
-        except LimitError:
-            return self._size_false(member, "more than may be unpacked to check it")
+        except LimitError as error:
+            self.findings.append(
+                finding(
+                    Code.NOT_READ,
+                    f"declares {member.size_bytes:,} bytes in {member.stored_bytes:,} deflated "
+                    f"ones, which cannot be checked: {error.message}",
+                    member=member.name,
+                )
+            )
+            return False
         return found == member.size_bytes or self._size_false(member, f"{found:,} bytes")
 
     def _size_false(self, member: ZipMember, found: str) -> bool:

@@ -211,6 +211,13 @@ def _read_end64(source: ByteSource, end: int, locator: bytes) -> tuple[int, int,
 def _read_entries(
     source: ByteSource, directory: _Directory, limits: Limits, findings: list[Finding]
 ) -> Iterator[_Entry]:
+    if directory.size > limits.directory_bytes:
+        raise LimitError(
+            "directory_bytes",
+            allowed=limits.directory_bytes,
+            actual=directory.size,
+            member=source.name,
+        )
     data = source.read(directory.start, directory.size)
     position = count = 0
     while position + _ENTRY.size <= len(data):

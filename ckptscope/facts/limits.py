@@ -14,11 +14,15 @@ class Meter:
     Attributes:
         file_bytes: Bytes of the file.
         unpacked_bytes: Bytes that were unpacked from it.
+        opened: Members that were looked at.
+        checkpoints: Checkpoints that were read.
     """
 
     def __init__(self, file_bytes: int) -> None:
         self.file_bytes = file_bytes
         self.unpacked_bytes = 0
+        self.opened = 0
+        self.checkpoints = 0
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +33,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: Archives inside archives. A released file sits in two or three.
     container_depth: int = 8
     #: Checkpoints reported out of one file.
-    checkpoints: int = 10_000
+    checkpoints: int = 20_000
+    #: Members looked at for each checkpoint that may be reported.
+    members_per_checkpoint: int = 8
+    #: Bytes of a zip's directory: 100 a member.
+    directory_bytes: int = 100_000_000
     #: Bytes of a safetensors header; the format's own limit.
     header_bytes: int = 100_000_000
     #: Bytes of one pickle, large byte strings (which are skipped) not counted.
@@ -49,8 +57,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: Bytes of one integer (LONG1, LONG4, LONG): a quarter of a million bits; time to print is
     #: quadratic in it.
     integer_bytes: int = 32 << 10
-    #: Levels of the tree that are followed; a network nests two for each level of modules.
-    tree_depth: int = 150
+    #: Levels of the tree that are followed; each takes up to six calls of Python, which stops at
+    #: 1,000. A network nests one for each level of modules.
+    tree_depth: int = 100
     #: Steps of one walk over a graph; shared parts count each time they are met.
     walk_steps: int = 5_000_000
     #: Containers that one walk may meet again under another path: parts that are shared and share
@@ -80,6 +89,34 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         if self.meter is not None:
             pickle_bytes = min(pickle_bytes, self.meter.file_bytes)
         return max(self.graph_bytes, self.graph_ratio * pickle_bytes)
+
+    def count_opened(self) -> None:
+        """Count a member that is looked at.
+
+        Raises:
+            LimitError: More than one file may hold.
+        """
+        allowed = self.checkpoints * self.members_per_checkpoint
+        if self.meter is not None:
+            self.meter.opened += 1
+            if self.meter.opened > allowed:
+                raise LimitError("members", allowed=allowed, actual=self.meter.opened, final=True)
+
+    def count_checkpoint(self) -> None:
+        """Count a checkpoint that is read.
+
+        Raises:
+            LimitError: More than may be reported of one file.
+        """
+        if self.meter is not None:
+            self.meter.checkpoints += 1
+            if self.meter.checkpoints > self.checkpoints:
+                raise LimitError(
+                    "checkpoints",
+                    allowed=self.checkpoints,
+                    actual=self.meter.checkpoints,
+                    final=True,
+                )
 
     def spend_unpacked(self, count: int, member: str | None) -> None:
         """Count bytes that were unpacked.

@@ -5,7 +5,7 @@ opcode says. `HANDLERS` maps the byte to the function; groups: numbers, text and
 globals and calls, memo and stack, framing.
 """
 
-import codecs
+import re
 import struct
 from collections.abc import Callable
 
@@ -31,6 +31,19 @@ _KEPT_BYTES = 4096
 _HIGHEST_PROTOCOL = 5
 
 _UNHASHABLE = (list, DictNode, bytearray)
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
+_ESCAPES = {
+    b"\\": b"\\",
+    b"'": b"'",
+    b'"': b'"',
+    b"a": b"\a",
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+    b"v": b"\v",
+}
 _UINT4 = struct.Struct("<I")
 _UINT8 = struct.Struct("<Q")
 
@@ -53,6 +66,14 @@ def _long(state: MachineState) -> None:
 
 
 def _parse_int(state: MachineState, line: bytes) -> int:
+    if len(line) > state.limits.integer_bytes:
+        raise LimitError(
+            "integer_bytes",
+            allowed=state.limits.integer_bytes,
+            actual=len(line),
+            member=state.member,
+            offset_bytes=state.opcode_offset,
+        )
     try:
         return int(line, 0)
     except ValueError as error:
@@ -107,10 +128,21 @@ def _string(state: MachineState) -> None:
     if not quoted:
         raise state.fail(f"expected a quoted string, found {line[:40]!r}")
     try:
-        raw, _ = codecs.escape_decode(line[1:-1])
+        raw = _ESCAPE.sub(_unescape, line[1:-1])
     except ValueError as error:
         raise state.fail(f"expected a quoted string, found {line[:40]!r}") from error
     state.stack.append(_native_text(raw))
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    """One escape of a Python 2 `str`; what is no escape stays as it is."""
+    body = match[1]
+    if body[:1] == b"x":
+        # `\x` without two digits breaks the string, as it does for Python.
+        return bytes([int(body[1:], 16)])
+    if body[:1].isdigit():
+        return bytes([int(body, 8) & 0xFF])
+    return _ESCAPES.get(body, match[0])
 
 
 def _native_text(raw: bytes) -> str | bytes:
@@ -151,8 +183,9 @@ def _unicode(state: MachineState) -> None:
 
 def push_text(state: MachineState, length: int) -> None:
     """Push `length` bytes of UTF-8 as text."""
-    raw = state.take(length)
+    state.require(length)
     state.spend(TEXT_COST + length)
+    raw = state.take(length)
     try:
         state.stack.append(str(raw, "utf-8", "surrogatepass"))
     except UnicodeDecodeError as error:
@@ -385,11 +418,14 @@ def _build(state: MachineState) -> None:
     target = state.top()
     if isinstance(target, Instance):
         if target.state is not UNSET:
-            target.more_states = [*(target.more_states or []), value]
+            if target.more_states is None:
+                target.more_states = []
+            target.more_states.append(value)
         else:
             target.state = value
     elif isinstance(target, GlobalRef | PersistentRef):
-        state.odd(f"BUILD changes {_type_word(target)}")
+        if state.counts_oddities:
+            state.odd(f"BUILD changes {_type_word(target)}")
     else:
         raise state.fail(f"expected an instance for BUILD, found {_type_word(target)}")
 

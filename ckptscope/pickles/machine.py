@@ -39,6 +39,7 @@ def trace_pickle(
     offset_bytes: int = 0,
     size_bytes: int | None = None,
     member: str | None = None,
+    first_read_bytes: int | None = None,
 ) -> PickleGraph:
     """Interpret one pickle without running anything of it.
 
@@ -49,6 +50,7 @@ def trace_pickle(
             the start of `source`.
         size_bytes: Bytes that it may take up; None for all that follow. It ends at its STOP.
         member: What to call it in messages and imports.
+        first_read_bytes: How much to read at first, if less than usual; further reads grow.
 
     Raises:
         PickleFormatError: It breaks a rule of its protocol, or breaks off.
@@ -58,7 +60,7 @@ def trace_pickle(
         raise PickleFormatError(
             "expected a pickle, found no bytes", member=member, offset_bytes=offset_bytes
         )
-    state = MachineState(source, offset_bytes, size_bytes, limits, member)
+    state = MachineState(source, offset_bytes, size_bytes, limits, member, first_read_bytes)
     try:
         root = _run(state)
     except (IndexError, struct.error) as error:

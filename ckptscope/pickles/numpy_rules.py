@@ -10,6 +10,7 @@ import struct
 
 from ckptscope.facts.pickled import BytesRef, GlobalRef, Instance
 from ckptscope.facts.tensors import ArrayInfo
+from ckptscope.pickles.persistent import MOST
 from ckptscope.pickles.views import bytes_value, sequence_items
 
 _MODULES = (
@@ -60,7 +61,7 @@ def _array(
     path: str, shape: object, dtype: object, data: object, *, fortran: bool
 ) -> ArrayInfo | None:
     sizes = sequence_items(shape)
-    if sizes is None or not all(type(size) is int for size in sizes[1]):
+    if sizes is None or not all(type(n) is int and 0 <= n <= MOST for n in sizes[1]):
         return None
     payload = bytes_value(data)
     if isinstance(payload, BytesRef):

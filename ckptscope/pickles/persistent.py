@@ -33,6 +33,8 @@ class StorageId(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     view_elements: int = 0
 
 
+#: Counts and offsets are 64-bit numbers with a sign.
+MOST = (1 << 63) - 1
 #: Length of the id in zip archives; a legacy stream appends what a view is of.
 _ZIP_ID_ITEMS = 5
 _UNTYPED = "UntypedStorage"
@@ -43,10 +45,10 @@ def parse_storage_id(pid: object) -> StorageId | None:
     if type(pid) is not tuple or len(pid) < _ZIP_ID_ITEMS or pid[0] != "storage":
         return None
     _, cls, key, location, count = pid[:5]
-    if type(cls) is not GlobalRef or type(count) is not int:
+    if type(cls) is not GlobalRef or type(count) is not int or not 0 <= count <= MOST:
         return None
     if type(key) is not str:
-        if type(key) is not int:
+        if type(key) is not int or not 0 <= key <= MOST:
             return None
         key = str(key)
     dtype = STORAGE_DTYPES.get(cls.name)
@@ -59,12 +61,17 @@ def parse_storage_id(pid: object) -> StorageId | None:
     known = dtype is not None or cls.name == _UNTYPED
     if len(pid) > _ZIP_ID_ITEMS and type(pid[5]) is tuple and len(pid[5]) == 3:
         view_key, offset, elements = pid[5]
-        if type(offset) is int and type(elements) is int:
+        if (
+            type(offset) is int
+            and type(elements) is int
+            and 0 <= offset <= MOST
+            and 0 <= elements <= MOST
+        ):
             return StorageId(
                 use=use,
                 class_name=cls.qualified,
                 known=known,
-                view_key=str(view_key)[:100],
+                view_key=view_key[:100] if type(view_key) is str else "",
                 view_offset=offset,
                 view_elements=elements,
             )

@@ -40,7 +40,13 @@ class MachineState:
     """
 
     def __init__(
-        self, source: ByteSource, start: int, size: int | None, limits: Limits, member: str | None
+        self,
+        source: ByteSource,
+        start: int,
+        size: int | None,
+        limits: Limits,
+        member: str | None,
+        first_read_bytes: int | None = None,
     ) -> None:
         self.source = source
         self.start = start
@@ -61,7 +67,7 @@ class MachineState:
         self.base = start
         self.position = 0
         self.opcode_offset = start
-        self._chunk = _FIRST_CHUNK
+        self._chunk = first_read_bytes or _FIRST_CHUNK
         if size is not None:
             self._chunk = _LARGEST_CHUNK
         self._read_bytes = 0
@@ -73,27 +79,36 @@ class MachineState:
         """Whether the source goes on behind the buffer."""
         return self.base + len(self.buffer) < self.end
 
-    def fill(self, length: int) -> None:
-        """Move the buffer so that at least `length` bytes follow the position.
+    def require(self, length: int) -> None:
+        """Check that the pickle goes on for `length` bytes, without reading them.
 
         Raises:
-            PickleFormatError: The pickle ends before.
+            PickleFormatError: It ends before.
         """
-        offset = self.base + self.position
-        left = self.end - offset
+        left = self.end - self.base - self.position
         if length > left:
             raise PickleFormatError(
                 f"expected {length:,} bytes more, found {max(left, 0):,}: the pickle breaks off",
                 member=self.member,
                 offset_bytes=self.opcode_offset,
             )
+
+    def fill(self, length: int) -> None:
+        """Move the buffer so that at least `length` bytes follow the position.
+
+        Raises:
+            PickleFormatError: The pickle ends before.
+        """
+        self.require(length)
+        offset = self.base + self.position
+        left = self.end - offset
         self.check_memory()
         self._read_bytes += len(self.buffer)
-        if self._read_bytes > self.limits.pickle_bytes:
+        if self._read_bytes + length > self.limits.pickle_bytes:
             raise LimitError(
                 "pickle_bytes",
                 allowed=self.limits.pickle_bytes,
-                actual=self._read_bytes,
+                actual=self._read_bytes + length,
                 member=self.member,
                 offset_bytes=offset,
             )
@@ -112,14 +127,8 @@ class MachineState:
 
     def skip(self, length: int) -> int:
         """Step over `length` bytes without reading them; return where they start."""
+        self.require(length)
         offset = self.base + self.position
-        if length > self.end - offset:
-            raise PickleFormatError(
-                f"expected {length:,} bytes more, found {self.end - offset:,}: "
-                "the pickle breaks off",
-                member=self.member,
-                offset_bytes=self.opcode_offset,
-            )
         self.position += length
         if self.position > len(self.buffer):
             self.base, self.position, self.buffer = offset + length, 0, b""
@@ -150,9 +159,14 @@ class MachineState:
         """Make the error that names the current opcode."""
         return PickleFormatError(message, member=self.member, offset_bytes=self.opcode_offset)
 
+    @property
+    def counts_oddities(self) -> bool:
+        """Whether further oddities are still kept."""
+        return len(self.oddities) < _MOST_ODDITIES
+
     def odd(self, message: str) -> None:
         """Note what a real unpickler would not have accepted, and go on."""
-        if len(self.oddities) < _MOST_ODDITIES:
+        if self.counts_oddities:
             self.oddities.append((self.opcode_offset, message))
 
     def refer(self, pid: object) -> PersistentRef:

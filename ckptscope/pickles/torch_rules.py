@@ -14,14 +14,14 @@ from typing import cast
 import msgspec
 from msgspec import UNSET
 
-from ckptscope.errors import ArtifactError
+from ckptscope.errors import ArtifactError, LimitError
 from ckptscope.facts.findings import Code, Finding, Severity, Where
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import BytesRef, GlobalRef, Instance, PersistentRef
 from ckptscope.facts.tensors import ExternalTensor, Kind, Origin, StorageUse, TensorInfo
 from ckptscope.pickles.numpy_rules import read_array
 from ckptscope.pickles.persistent import StorageId, parse_storage_id
-from ckptscope.pickles.views import bytes_value, class_of, plain_text, sequence_items
+from ckptscope.pickles.views import bytes_value, class_of, key_text, plain_text, sequence_items
 
 #: Names of the tensors that BatchNorm registers as buffers (torch/nn/modules/batchnorm.py).
 _BUFFER_NAMES = frozenset({"running_mean", "running_var", "num_batches_tracked"})
@@ -77,6 +77,7 @@ class TensorRules:
         self._load_nested = load_nested
         self._nested: dict[int, NestedLoader] = {}
         self._plain_ids_noted = False
+        self._inner_reads = 0
         #: Gradients that hang on Parameters of 2017: (key, node), until the walk takes them.
         self.gradients: list[tuple[str, Instance]] = []
         self._storage_ids: dict[int, StorageId | None] = {}
@@ -87,6 +88,8 @@ class TensorRules:
         Raises:
             ArtifactError: A nested checkpoint is damaged.
         """
+        if depth:
+            self._count_inner()
         if type(node) is Instance:
             function = node.callable
             if type(function) is GlobalRef:
@@ -99,6 +102,12 @@ class TensorRules:
         if type(node) is PersistentRef:
             return self._external(node, key)
         return None
+
+    def _count_inner(self) -> None:
+        """Parts of parts may multiply: they count as steps of the walk."""
+        self._inner_reads += 1
+        if self._inner_reads > self.limits.walk_steps:
+            raise LimitError("walk_steps", allowed=self.limits.walk_steps, actual=self._inner_reads)
 
     def _apply(self, rule: "Rule", node: Instance, key: str, depth: int) -> TensorInfo | None:
         if depth > _DEPTH:
@@ -205,6 +214,8 @@ class TensorRules:
     ) -> None:
         if len(shape) > self.limits.tensor_dims:
             raise _OddArguments(f"{len(shape)} dimensions", Code.SHAPE_IMPOSSIBLE)
+        if stride is not None and len(shape) != len(stride):
+            raise _OddArguments(f"{len(shape)} sizes but {len(stride)} strides")
         elements = 1
         for size in shape:
             if not 0 <= size <= _MOST:
@@ -372,8 +383,6 @@ def _strided(
     found = rules.storage(args[0])
     use = found.use
     shape, stride = _sizes(args[2]), _sizes(args[3])
-    if len(shape) != len(stride):
-        raise _OddArguments(f"{len(shape)} sizes but {len(stride)} strides")
     dtype = dtype or use.dtype or found.class_name.rpartition(".")[2]
     requires_grad = len(args) > 4 and args[4] is True
     tensor = rules.make(
@@ -497,7 +506,7 @@ def _device_name(node: object) -> str | None:
     if type(node) is str:
         return node[:40]
     if type(node) is Instance and node.args and type(node.args[0]) is str:
-        index = f":{node.args[1]}" if len(node.args) > 1 and type(node.args[1]) is int else ""
+        index = f":{plain_text(node.args[1])}" if type(node.args[-1]) is int else ""
         return node.args[0][:40] + index
     return None
 
@@ -508,7 +517,8 @@ def _rebuild_meta(rules: TensorRules, node: Instance, key: str, depth: int) -> T
     dtype = dtype_name(args[0])
     if dtype is None:
         raise _OddArguments("expected a dtype")
-    tensor = rules.make(key, None, dtype, 0, _sizes(args[1]), _sizes(args[2]))
+    grad = len(args) > 3 and args[3] is True
+    tensor = rules.make(key, None, dtype, 0, _sizes(args[1]), _sizes(args[2]), grad)
     return msgspec.structs.replace(tensor, device="meta")
 
 
@@ -533,7 +543,7 @@ def _rebuild_wrapper_subclass(
 def _state_tensors(rules: TensorRules, state: object, depth: int) -> tuple[TensorInfo, ...]:
     parts = []
     for name, value in getattr(state, "pairs", None) or []:
-        found = rules.read(value, str(name)[:80], depth + 1)
+        found = rules.read(value, key_text(name)[:80], depth + 1)
         if found is not None:
             parts.append(found)
     return tuple(parts)

@@ -18,7 +18,9 @@ _MAPPINGS = {
     ("builtins", "dict"),
     ("__builtin__", "dict"),
 }
-_SETS = {"set": False, "frozenset": True}
+_SETS = ("set", "frozenset")
+#: bytes(bytearray(...)) is as deep as picklers go.
+_WRAPPED_BYTES = 4
 _BUILTINS = ("builtins", "__builtin__")
 #: Functions whose first argument is the class of the object that they make.
 _RECONSTRUCTORS = {
@@ -82,27 +84,31 @@ def _given_pairs(node: Instance) -> Pairs:
 
 def sequence_items(node: object) -> tuple[str, list[object]] | None:
     """Return the kind and the items of a list, tuple, set or deque, else None."""
+    native = _native_items(node)
+    if native is not None or type(node) is not Instance:
+        return native
+    found = class_of(node)
+    given = _native_items(node.args[0]) if len(node.args) > 0 else None
+    items = given[1] if given is not None else []
+    if found is not None and len(node.args) == 1 and given is not None:
+        if found.module in _BUILTINS and found.name in _SETS:
+            return "set", items
+        if (found.module, found.name) == ("torch", "Size"):
+            return "tuple", items
+    if found is not None and (found.module, found.name) == ("collections", "deque"):
+        return "list", [*items, *(node.items or [])]
+    return ("list", node.items) if node.items is not None else None
+
+
+def _native_items(node: object) -> tuple[str, list[object]] | None:
+    """Return the items of what the pickle itself spells as a container."""
     if type(node) is list:
         return "list", node
     if type(node) is tuple:
         return "tuple", list(node)
     if type(node) is SetNode:
         return "set", node.items
-    if type(node) is not Instance:
-        return None
-    found = class_of(node)
-    if found is None:
-        return ("list", node.items) if node.items is not None else None
-    if found.module in _BUILTINS and found.name in _SETS and len(node.args) == 1:
-        inner = sequence_items(node.args[0])
-        return ("set", inner[1]) if inner is not None else None
-    if (found.module, found.name) == ("collections", "deque"):
-        given = sequence_items(node.args[0]) if node.args else None
-        return "list", [*(given[1] if given else []), *(node.items or [])]
-    if (found.module, found.name) == ("torch", "Size") and len(node.args) == 1:
-        inner = sequence_items(node.args[0])
-        return ("tuple", inner[1]) if inner is not None else None
-    return ("list", node.items) if node.items is not None else None
+    return None
 
 
 def attributes(node: Instance) -> Pairs:
@@ -131,22 +137,30 @@ def attribute_map(node: Instance) -> dict[str, object]:
 
 def bytes_value(node: object) -> bytes | BytesRef | None:
     """Return a byte string: itself, or text that `_codecs.encode` would turn back into bytes."""
-    if isinstance(node, bytes | BytesRef):
-        return node
-    if type(node) is not Instance or type(node.callable) is not GlobalRef:
-        return None
-    function, args = node.callable, node.args
-    if function.qualified == "_codecs.encode" and len(args) == 2:
-        if type(args[0]) is str and args[1] in ("latin1", "latin-1"):
-            try:
-                return args[0].encode("latin1")
-            except UnicodeEncodeError:
-                return None
-    elif function.name in ("bytes", "bytearray") and function.module in _BUILTINS:
+    for _ in range(_WRAPPED_BYTES):
+        if isinstance(node, bytes | BytesRef):
+            return node
+        if type(node) is not Instance or type(node.callable) is not GlobalRef:
+            return None
+        function, args = node.callable, node.args
+        if function.qualified == "_codecs.encode":
+            return _encoded(args)
+        if function.module not in _BUILTINS or function.name not in ("bytes", "bytearray"):
+            return None
         if not args:
             return b""
-        return bytes_value(args[0])
+        node = args[0]
     return None
+
+
+def _encoded(args: tuple[object, ...]) -> bytes | None:
+    """Apply `_codecs.encode(text, "latin1")`, by which protocol 2 spells bytes."""
+    if len(args) != 2 or type(args[0]) is not str or args[1] not in ("latin1", "latin-1"):
+        return None
+    try:
+        return args[0].encode("latin1")
+    except UnicodeEncodeError:
+        return None
 
 
 def key_text(key: object) -> str:
@@ -165,6 +179,17 @@ def key_text(key: object) -> str:
     if type(key) is Instance:
         return f"<{class_name_of(key)}>"
     return f"<{type(key).__name__}>"
+
+
+def short(node: object) -> str:
+    """Show any node in a few words, without walking it."""
+    if _is_scalar(node):
+        return plain_text(node)
+    if type(node) is GlobalRef:
+        return node.qualified[:_SHOWN_CHARACTERS]
+    if type(node) is tuple and len(node) <= _SHOWN_ITEMS and all(_is_scalar(p) for p in node):
+        return f"({', '.join(plain_text(part) for part in node)})"
+    return f"a {type(node).__name__}"
 
 
 def _is_scalar(node: object) -> bool:

@@ -124,8 +124,15 @@ def find_prefix(keys: Sequence[str]) -> str:
 
 
 def _shared_elements(tensors: Sequence[TensorInfo]) -> int:
-    """Elements that a sum over all names counts again, because a name is an alias."""
-    return sum(tensor.elements for tensor in tensors if tensor.alias_of is not None)
+    """Elements that a sum over all names counts again: the same view under a further name."""
+    seen: set[tuple[object, ...]] = set()
+    again = 0
+    for tensor in tensors:
+        view = (tensor.storage, tensor.offset, tensor.shape, tensor.stride)
+        if tensor.storage is not None and view in seen:
+            again += tensor.elements
+        seen.add(view)
+    return again
 
 
 def _kind_evidence(group: Group, role: Role, optimizers: Sequence[Optimizer]) -> tuple[Origin, str]:

@@ -105,9 +105,13 @@ class _ModuleWalk:
 
     def _below(self, child: Instance, name: str, prefix: str, depth: int) -> TreeNode:
         """Visit a child unless it is its own ancestor or lies too deep."""
-        return self.walker.guarded(
-            child, name, self.path, depth, lambda: self.visit(child, name, prefix, depth + 1)
-        )
+        blocked = self.walker.enter(child, name, self.path, depth)
+        if blocked is not None:
+            return blocked
+        try:
+            return self.visit(child, name, prefix, depth + 1)
+        finally:
+            self.walker.leave(child)
 
     def _rest(self, held: dict[str, object], prefix: str, depth: int) -> list[TreeNode]:
         """Attributes that are no part of the state_dict, if there is anything in them."""

@@ -22,12 +22,15 @@ _DEPTH = 6
 #: Distinct step counters that are kept.
 MOST_STEPS = 8
 _MOST_SETTINGS = 40
+#: A counter beyond any training.
+_MOST_COUNT = 1 << 62
 
 #: State entries and settings that tell an algorithm; the first rule that fits counts.
 _KINDS: tuple[tuple[frozenset[str], frozenset[str], str], ...] = (
     (frozenset({"exp_avg", "exp_avg_sq"}), frozenset({"momentum_decay"}), "NAdam"),
     (frozenset({"exp_avg", "exp_inf"}), frozenset(), "Adamax"),
     (frozenset({"exp_avg", "exp_avg_sq"}), frozenset({"amsgrad"}), "Adam or AdamW"),
+    (frozenset({"exp_avg", "exp_avg_sq"}), frozenset({"decoupled_weight_decay"}), "RAdam"),
     (frozenset({"exp_avg", "exp_avg_sq"}), frozenset({"betas"}), "Adam family"),
     (frozenset({"square_avg", "acc_delta"}), frozenset(), "Adadelta"),
     (frozenset({"square_avg"}), frozenset(), "RMSprop"),
@@ -35,6 +38,7 @@ _KINDS: tuple[tuple[frozenset[str], frozenset[str], str], ...] = (
     (frozenset({"eta", "mu", "ax"}), frozenset(), "ASGD"),
     (frozenset({"d", "t", "old_dirs"}), frozenset(), "LBFGS"),
     (frozenset({"sum"}), frozenset(), "Adagrad"),
+    (frozenset({"momentum_buffer"}), frozenset({"ns_steps"}), "Muon"),
     (frozenset({"momentum_buffer"}), frozenset(), "SGD with momentum"),
     (frozenset(), frozenset({"lr", "momentum", "nesterov"}), "SGD"),
     (frozenset(), frozenset({"betas", "amsgrad"}), "Adam or AdamW"),
@@ -77,14 +81,13 @@ class OptimizerDraft(msgspec.Struct):
         names, settings = set(self.state_names), set(self.settings)
         shown = ", ".join(sorted(names)) or "none"
         evidence = f"state entries: {shown}; settings: {', '.join(sorted(settings)[:12]) or 'none'}"
-        if self.settings.get("decoupled_weight_decay") is True:
-            return "AdamW", f"decoupled_weight_decay is True; {evidence}"
-        if self.settings.get("decoupled_weight_decay") is False:
-            return "Adam", f"decoupled_weight_decay is False; {evidence}"
-        for entries, wanted, kind in _KINDS:
-            if entries <= names and wanted <= settings:
-                return kind, evidence
-        return "unknown", evidence
+        kind = next((k for e, w, k in _KINDS if e <= names and w <= settings), "unknown")
+        decoupled = self.settings.get("decoupled_weight_decay")
+        if kind == "Adam or AdamW" and isinstance(decoupled, bool):
+            # torch 2.7 and later say which of the two it is.
+            kind = "AdamW" if decoupled else "Adam"
+            evidence = f"decoupled_weight_decay is {decoupled}; {evidence}"
+        return kind, evidence
 
 
 def read_optimizer(walker: "Walker", pairs: Pairs, path: str) -> OptimizerDraft | None:
@@ -149,7 +152,9 @@ def _state_entries(states: Pairs) -> tuple[list[str], tuple[float, ...]]:
                 continue
             names[key] = None
             number = value if type(value) in (int, float) else read_scalar(value)
-            if key == "step" and isinstance(number, int | float) and len(steps) < MOST_STEPS:
+            if key != "step" or len(steps) >= MOST_STEPS:
+                continue
+            if isinstance(number, int | float) and abs(number) < _MOST_COUNT:
                 steps.add(number)
     return list(names), tuple(sorted(steps))
 
@@ -173,8 +178,8 @@ def _setting_text(value: object) -> str:
     if scalar is not None:
         return plain_text(scalar)
     found = sequence_items(value)
-    if found is not None and all(isinstance(v, bool | int | float | str) for v in found[1][:8]):
-        return f"({', '.join(plain_text(v) for v in found[1][:8])})"
+    if found is not None and not any(sequence_items(item) for item in found[1][:8]):
+        return f"({', '.join(_setting_text(item) for item in found[1][:8])})"
     return f"<{type(value).__name__}>"
 
 

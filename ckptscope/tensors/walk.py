@@ -5,8 +5,6 @@ optimizers, arrays, scalars, a tree without the tensors' lists. A part that two 
 walked for each; the number of steps is bounded, and so is the depth.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from ckptscope.containers import Contents
@@ -43,6 +41,8 @@ _SCALAR_DEPTH = 3
 _MOST_SCALARS = 256
 _SCALAR_CHARACTERS = 200
 _PLAIN = (bool, int, float, str)
+#: Module versions count changes of a module's format; torch is at 2.
+_MOST_VERSION = 1 << 31
 
 
 class Walker:
@@ -61,8 +61,9 @@ class Walker:
         self.all_rules: list[TensorRules] = []
         self.bare_storages: set[str] = set()
         self.rules = self._rules_for(contents, "")
-        self._names: dict[int, str] = {}
+        self._names: dict[int | str, str] = {}
         self._open: set[int] = set()
+        self._versions: dict[int, dict[str, int]] = {}
         self._visited: set[int] = set()
         self._revisits = 0
         self._steps = 0
@@ -164,7 +165,9 @@ class Walker:
         if self.rules.gradients:
             self._take_gradients(path)
         name = join(path, key)
-        first = self._names.setdefault(id(node), name)
+        # A persistent id names the same tensor wherever it is written.
+        same = f"pid {node.pid}" if type(node) is PersistentRef else id(node)
+        first = self._names.setdefault(same, name)
         if first != name:
             found = msgspec.structs.replace(found, alias_of=first)
         return found
@@ -191,14 +194,16 @@ class Walker:
             return TreeNode(name=name, kind="global", value=node.qualified)
         if type(node) is PersistentRef:
             return self._persistent(node, name, path)
-        return self.guarded(
-            node, name, path, depth, lambda: self._container(node, name, path, depth)
-        )
+        blocked = self.enter(node, name, path, depth)
+        if blocked is not None:
+            return blocked
+        try:
+            return self._container(node, name, path, depth)
+        finally:
+            self.leave(node)
 
-    def guarded(
-        self, node: object, name: str, path: str, depth: int, walk: Callable[[], TreeNode]
-    ) -> TreeNode:
-        """Walk below a node unless it contains itself or lies too deep."""
+    def enter(self, node: object, name: str, path: str, depth: int) -> TreeNode | None:
+        """Step into a container; return what stands for one that must not be walked."""
         if id(node) in self._open:
             return TreeNode(name=name, kind="alias", value="a part of itself")
         if depth >= self.limits.tree_depth:
@@ -206,10 +211,11 @@ class Walker:
             return TreeNode(name=name, kind="alias", value="not followed")
         self._count_revisit(id(node))
         self._open.add(id(node))
-        try:
-            return walk()
-        finally:
-            self._open.discard(id(node))
+        return None
+
+    def leave(self, node: object) -> None:
+        """Step out of a container."""
+        self._open.discard(id(node))
 
     def _count_revisit(self, identity: int) -> None:
         """Count a container that was walked before under another path."""
@@ -290,7 +296,7 @@ class Walker:
         class_name = class_name_of(node)
         pairs = mapping_pairs(node)
         if pairs is not None:
-            versions = _metadata_versions(node)
+            versions = self._metadata_versions(node)
             kind = "dict" if cls is not None and cls.module in _PLAIN_MODULES else "instance"
             return self.mapping(
                 pairs, name, path, depth, kind=kind, class_name=class_name, versions=versions
@@ -299,6 +305,27 @@ class Walker:
         if found is not None:
             return self._sequence(found[0], found[1], name, path, depth, class_name=class_name)
         return self._object(node, name, path, depth, class_name)
+
+    def _metadata_versions(self, node: Instance) -> dict[str, int] | None:
+        """Read the `_metadata` that `nn.Module.state_dict` hangs on its OrderedDict."""
+        for name, value in attributes(node):
+            if name == "_metadata":
+                known = self._versions.get(id(value))
+                if known is None:
+                    known = self._versions[id(value)] = self._module_versions(value)
+                return known
+        return None
+
+    def _module_versions(self, metadata: object) -> dict[str, int]:
+        versions: dict[str, int] = {}
+        for module, entry in mapping_pairs(metadata) or []:
+            for key, version in mapping_pairs(entry) or []:
+                self.step()
+                if key != "version" or type(version) is not int or type(module) is not str:
+                    continue
+                if 0 <= version < _MOST_VERSION:
+                    versions[module] = version
+        return versions
 
     def _special(self, node: Instance, name: str, path: str, depth: int) -> TreeNode | None:
         array = read_array(node, path)
@@ -485,16 +512,3 @@ def short_pid(pid: object) -> str:
 
 def _tensor_node(name: str, tensor: TensorInfo) -> TreeNode:
     return TreeNode(name=name, kind="tensor", value=f"{tensor.dtype} {list(tensor.shape)}")
-
-
-def _metadata_versions(node: Instance) -> dict[str, int] | None:
-    """Read the `_metadata` that `nn.Module.state_dict` hangs on its OrderedDict."""
-    for name, value in attributes(node):
-        if name == "_metadata":
-            versions = {}
-            for module, entry in mapping_pairs(value) or []:
-                for key, version in mapping_pairs(entry) or []:
-                    if key == "version" and type(version) is int and type(module) is str:
-                        versions[module] = version
-            return versions
-    return None

@@ -54,9 +54,7 @@ def codes(made: Manifest) -> list[str]:
 
 def tensors(made: Manifest) -> dict[str, TensorInfo]:
     """Every tensor by path and key."""
-    return {
-        join(group.path, one.key): one for group in made.state_dicts for one in group.tensors
-    }
+    return {join(group.path, one.key): one for group in made.state_dicts for one in group.tensors}
 
 
 def group(made: Manifest, path: str = "") -> StateDict:

@@ -97,9 +97,7 @@ def storage_entry(
 ) -> bytes:
     """One entry of the member `storages`."""
     elements = len(data) // item if count is None else count
-    return (
-        pickled((key, location, global_(module, cls))) + struct.pack("<q", elements) + data
-    )
+    return pickled((key, location, global_(module, cls))) + struct.pack("<q", elements) + data
 
 
 def legacy_tar(

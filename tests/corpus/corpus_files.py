@@ -40,7 +40,9 @@ def tensors(reports: list[FileReport]) -> dict[str, tuple[str, tuple[int, ...]]]
     for report in reports:
         for group in report.manifest.state_dicts if report.manifest else ():
             for one in group.tensors:
-                name = f"{group.path}/{one.key}" if group.path and one.key else group.path or one.key
+                name = (
+                    f"{group.path}/{one.key}" if group.path and one.key else group.path or one.key
+                )
                 found[name] = (one.dtype, one.shape)
     return found
 

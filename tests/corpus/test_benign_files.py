@@ -1,5 +1,6 @@
 """Real files of public projects: all are read, and as torch and safetensors read them."""
 
+import contextlib
 import json
 import warnings
 
@@ -7,6 +8,7 @@ import pytest
 from corpus_files import benign_rows, errors, read, require, short, table, tensors
 
 from ckptscope.errors import CkptscopeError
+from ckptscope.facts.dtypes import SAFETENSORS_DTYPES
 from ckptscope.pipeline import inspect
 
 CORPUS = require()
@@ -42,33 +44,28 @@ def test_a_benign_file_reads_without_failure_and_without_error_finding(name):
 @rows(*({row["container kind"] for row in ROWS} - READ))
 def test_a_file_of_a_later_kind_never_leaves_the_error_tree(name):
     path = CORPUS / name
-    try:
-        inspect(path)
-    except CkptscopeError as error:
-        assert str(error)
+    with contextlib.suppress(CkptscopeError):
+        assert inspect(path)
 
 
 @rows("legacy-pickle", "zip-torch", "plain-pickle")
 def test_a_benign_file_has_the_tensors_that_torch_reads(name):
     torch = pytest.importorskip("torch")
-    from builders.torch_objects import described
+    from builders.torch_objects import described  # noqa: PLC0415  # torch may be absent
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             loaded = torch.load(CORPUS / name, weights_only=True, map_location="cpu")
-        except Exception as error:
+        except Exception:
             # Foreign classes, and plain pickles that torch never wrote.
-            assert str(error)
-            return
+            pytest.skip("torch.load(weights_only=True) does not read this file")
     assert tensors(read(CORPUS / name)) == described(loaded)
 
 
 @rows("safetensors")
 def test_a_safetensors_file_has_what_its_own_library_reads(name):
     safetensors = pytest.importorskip("safetensors")
-    from ckptscope.facts.dtypes import SAFETENSORS_DTYPES
-
     (report,) = read(CORPUS / name)
     with safetensors.safe_open(CORPUS / name, framework="numpy") as opened:
         expected = {}

@@ -1,5 +1,6 @@
 """Malformed, odd and unsafe files: read rightly, refused, or found wrong, as their table says."""
 
+import pickletools
 import re
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_file_of_a_scanners_test_suite_never_leaves_the_error_tree(name):
     try:
         report = inspect(CORPUS / name)
     except (ArtifactError, UsageError) as error:
-        assert "\n" not in str(error)
+        assert "\n" not in str(error)  # noqa: PT017
         return
     assert report.files or report.skipped
     for one in report.files:
@@ -78,8 +79,6 @@ def test_a_file_of_a_scanners_test_suite_never_leaves_the_error_tree(name):
 
 @pytest.mark.parametrize("name", MALICIOUS, ids=[short(name) for name in MALICIOUS])
 def test_the_imports_of_a_malicious_pickle_are_at_the_places_that_pickletools_gives(name):
-    import pickletools
-
     data = (CORPUS / name).read_bytes()
     try:
         expected = [
@@ -104,4 +103,6 @@ def test_the_imports_of_a_malicious_pickle_are_at_the_places_that_pickletools_gi
 
 def test_the_whole_corpus_in_one_run_reports_on_every_file():
     report = inspect([CORPUS / "hostile"])
-    assert len(report.files) + len(report.skipped) >= len([c for c in CASES if "index" not in c["name"]])
+    assert len(report.files) + len(report.skipped) >= len(
+        [c for c in CASES if "index" not in c["name"]]
+    )

@@ -3,12 +3,15 @@
 import argparse
 import collections
 import io
+import pickle
 import re
 import warnings
 from contextlib import contextmanager
+from zipfile import ZipFile
 
 import pytest
 from builders.reading import build_one, codes, group, join, manifest, tensors
+from builders.zips import Member, zip_bytes
 
 torch = pytest.importorskip("torch")
 
@@ -54,7 +57,7 @@ def _loaded(data: bytes, made: object) -> object:
         return load(data)
     except AttributeError as error:
         # torch 2 writes untyped storages into a legacy stream and cannot read them back.
-        assert "UntypedStorage" in str(error)
+        assert "UntypedStorage" in str(error)  # noqa: PT017
         return made
 
 
@@ -85,7 +88,8 @@ DTYPES = [
     and not one.is_complex
     and str(one).split(".")[1].startswith(("float", "bfloat", "int", "uint", "bool"))
     and "x2" not in str(one)
-    and str(one).removeprefix("torch.") not in {f"{k}int{n}" for k in ("", "u") for n in range(1, 8)}
+    and str(one).removeprefix("torch.")
+    not in {f"{k}int{n}" for k in ("", "u") for n in range(1, 8)}
 ]
 DTYPES = sorted({*DTYPES, torch.complex64, torch.complex128, torch.complex32}, key=str)
 
@@ -93,7 +97,11 @@ DTYPES = sorted({*DTYPES, torch.complex64, torch.complex128, torch.complex32}, k
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_a_tensor_of_every_dtype_is_read(dtype, form):
-    made = {"t": torch.zeros(2, 3).to(dtype), "e": torch.empty(0, 2, dtype=dtype), "s": torch.zeros(()).to(dtype)}
+    made = {
+        "t": torch.zeros(2, 3).to(dtype),
+        "e": torch.empty(0, 2, dtype=dtype),
+        "s": torch.zeros(()).to(dtype),
+    }
     compare(made, form)
 
 
@@ -153,9 +161,17 @@ def test_tied_weights_are_aliases(form):
 @pytest.mark.parametrize("form", FORMS)
 def test_parameters_and_buffers_are_observed_as_such(form):
     buffer = nn.Buffer(torch.zeros(2)) if hasattr(nn, "Buffer") else torch.zeros(2)
-    made = {"p": nn.Parameter(torch.zeros(3)), "f": nn.Parameter(torch.zeros(3), requires_grad=False), "b": buffer}
+    made = {
+        "p": nn.Parameter(torch.zeros(3)),
+        "f": nn.Parameter(torch.zeros(3), requires_grad=False),
+        "b": buffer,
+    }
     found = tensors(compare(made, form).manifest)
-    assert (found["p"].kind, found["p"].kind_origin, found["p"].requires_grad) == (Kind.PARAMETER, Origin.OBSERVED, True)
+    assert (found["p"].kind, found["p"].kind_origin, found["p"].requires_grad) == (
+        Kind.PARAMETER,
+        Origin.OBSERVED,
+        True,
+    )
     assert (found["f"].kind, found["f"].requires_grad) == (Kind.PARAMETER, False)
 
 
@@ -181,14 +197,20 @@ def test_quantized_tensors_are_read_with_their_scales(form):
     per_channel = torch.quantize_per_channel(
         torch.zeros(2, 3), torch.ones(2).double(), torch.zeros(2).long(), 0, torch.qint8
     )
-    made = {"t": torch.quantize_per_tensor(torch.zeros(2, 3), 0.5, 3, torch.quint8), "c": per_channel, "i": torch.quantize_per_tensor(torch.zeros(4), 0.5, 0, torch.qint32)}
+    made = {
+        "t": torch.quantize_per_tensor(torch.zeros(2, 3), 0.5, 3, torch.quint8),
+        "c": per_channel,
+        "i": torch.quantize_per_tensor(torch.zeros(4), 0.5, 0, torch.qint32),
+    }
     found = tensors(compare(made, form).manifest)
     assert [p.dtype for p in found["c"].parts] == ["float64", "int64"]
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_meta_tensors_have_shapes_and_no_storage(form):
-    found = tensors(compare({"m": torch.empty(3, 4, device="meta"), "w": torch.zeros(2)}, form).manifest)
+    found = tensors(
+        compare({"m": torch.empty(3, 4, device="meta"), "w": torch.zeros(2)}, form).manifest
+    )
     assert (found["m"].storage, found["m"].device) == (None, "meta")
 
 
@@ -227,7 +249,9 @@ def test_subclasses_and_tensors_with_attributes_are_read(form):
 OPTIMIZERS = {
     name: made
     for name, made in vars(torch.optim).items()
-    if isinstance(made, type) and issubclass(made, torch.optim.Optimizer) and made is not torch.optim.Optimizer
+    if isinstance(made, type)
+    and issubclass(made, torch.optim.Optimizer)
+    and made is not torch.optim.Optimizer
 }
 #: What cannot be told from another optimizer by names alone is named so.
 KIND_WORDS = {"SparseAdam": "Adam family"}
@@ -293,7 +317,9 @@ def _modules() -> dict[str, nn.Module]:
         "lstm": nn.LSTM(3, 4, 2, bidirectional=True),
         "gru": nn.GRU(3, 4),
         "attention": nn.MultiheadAttention(4, 2),
-        "transformer": nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 2),
+        "transformer": nn.TransformerEncoder(
+            nn.TransformerEncoderLayer(4, 2, 8, batch_first=True), 2
+        ),
         "weight norm": nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)),
         "orthogonal": nn.utils.parametrizations.orthogonal(nn.Linear(4, 4)),
         "data parallel": nn.DataParallel(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))),
@@ -335,7 +361,9 @@ def test_a_whole_module_has_the_names_of_its_state_dict(name, protocol, form):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", MODULES)
-@pytest.mark.parametrize("prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+@pytest.mark.parametrize(
+    "prefix", ["", "module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+)
 def test_a_state_dict_is_read_under_any_wrappers_prefix(name, prefix, form):
     held = MODULES[name].state_dict()
     renamed = collections.OrderedDict((prefix + key, one) for key, one in held.items())
@@ -386,9 +414,6 @@ def test_a_big_endian_archive_reads_as_torch_reads_it():
         width = torch.empty(0, dtype=getattr(torch, one.dtype)).element_size()
         words = [raw[n : n + width][::-1] for n in range(0, len(raw), width)]
         swapped[held.offset_bytes : held.offset_bytes + held.size_bytes] = b"".join(words)
-    from builders.zips import Member, zip_bytes
-    from zipfile import ZipFile
-
     with ZipFile(io.BytesIO(bytes(data))) as archive:
         names = archive.namelist()
     members = []
@@ -396,9 +421,9 @@ def test_a_big_endian_archive_reads_as_torch_reads_it():
         content = archive_bytes(bytes(swapped), build, name)
         members.append(Member(name=name, data=b"big" if name.endswith("byteorder") else content))
     archive_data = zip_bytes(members)
-    assert {k: v.tolist() for k, v in torch.load(io.BytesIO(archive_data), weights_only=True).items()} == {
-        k: v.tolist() for k, v in made.items()
-    }
+    assert {
+        k: v.tolist() for k, v in torch.load(io.BytesIO(archive_data), weights_only=True).items()
+    } == {k: v.tolist() for k, v in made.items()}
     again = build_one(archive_data)
     assert again.manifest.byteorder == "big"
     for name, one in tensors(again.manifest).items():
@@ -407,8 +432,6 @@ def test_a_big_endian_archive_reads_as_torch_reads_it():
 
 def archive_bytes(data: bytes, build, name: str) -> bytes:
     """Return a member's bytes, storages from the changed copy."""
-    from zipfile import ZipFile
-
     key = name.rpartition("/data/")[2]
     if key in build.manifest.storages:
         held = build.manifest.storages[key]
@@ -449,7 +472,9 @@ def test_objects_of_every_other_kind_are_read(name, protocol, form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_bare_storages_are_no_unused_bytes(form):
-    data = save({"s": torch.UntypedStorage(16), "t": torch.zeros(4).storage(), "w": torch.zeros(2)}, form)
+    data = save(
+        {"s": torch.UntypedStorage(16), "t": torch.zeros(4).storage(), "w": torch.zeros(2)}, form
+    )
     made = build_one(data).manifest
     assert codes(made) == []
     assert check_layout(made) == ()
@@ -457,8 +482,6 @@ def test_bare_storages_are_no_unused_bytes(form):
 
 
 def test_a_storage_pickled_without_torch_save_is_laid_open():
-    import pickle
-
     made = {"w": torch.arange(6.0).reshape(2, 3), "v": nn.Parameter(torch.ones(2))}
     data = pickle.dumps(made)
     build = build_one(data)
@@ -468,12 +491,6 @@ def test_a_storage_pickled_without_torch_save_is_laid_open():
 
 
 SHAPES = st.lists(st.integers(0, 4), max_size=4)
-LEAVES = st.builds(
-    lambda shape, dtype, how: _leaf(shape, dtype, how),
-    SHAPES,
-    st.sampled_from([torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.uint8]),
-    st.sampled_from(["plain", "transposed", "slice", "parameter", "expanded"]),
-)
 
 
 def _leaf(shape, dtype, how):
@@ -489,12 +506,26 @@ def _leaf(shape, dtype, how):
     return made
 
 
-KEYS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=6)
+LEAVES = st.builds(
+    _leaf,
+    SHAPES,
+    st.sampled_from(
+        [torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool, torch.uint8]
+    ),
+    st.sampled_from(["plain", "transposed", "slice", "parameter", "expanded"]),
+)
+
+
+KEYS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1, max_size=6
+)
 TREES = st.dictionaries(
     KEYS.filter(lambda key: key not in ("state", "param_groups")),
     st.recursive(
         st.one_of(LEAVES, st.integers(), st.text(max_size=5), st.none()),
-        lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3)
+        ),
         max_leaves=8,
     ),
     max_size=5,

@@ -15,12 +15,17 @@ from hypothesis import strategies as st
 
 from ckptscope.checks import check_layout
 from ckptscope.facts.dtypes import ITEM_BYTES, SAFETENSORS_DTYPES, STORAGE_DTYPES
+from ckptscope.tensors.values import read_values
 
 CLASSES = {dtype: name for name, dtype in STORAGE_DTYPES.items() if not dtype.startswith("q")}
-NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=12)
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=12
+)
 SHAPES = st.lists(st.integers(0, 4), max_size=4).map(tuple)
 LEAVES = st.tuples(st.sampled_from(sorted(CLASSES)), SHAPES)
-PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.binary(max_size=9))
+PLAIN = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=9), st.binary(max_size=9)
+)
 #: Names that would make a mapping an optimizer are left to their own tests.
 KEYS = NAMES.filter(lambda name: name not in ("state", "param_groups"))
 TREES = st.recursive(
@@ -85,11 +90,22 @@ class SpelledForTar(Spelled):
 
     def write(self) -> bytes:
         entries = [
-            tensor_entry(f"t{n}", f"s{n}", shape, contiguous(shape), cls=CLASSES[dtype].replace("Storage", "Tensor"))
+            tensor_entry(
+                f"t{n}",
+                f"s{n}",
+                shape,
+                contiguous(shape),
+                cls=CLASSES[dtype].replace("Storage", "Tensor"),
+            )
             for n, (dtype, shape) in enumerate(self.leaves)
         ]
         held = [
-            storage_entry(f"s{n}", bytes(product(shape) * ITEM_BYTES[dtype]), cls=CLASSES[dtype], item=ITEM_BYTES[dtype])
+            storage_entry(
+                f"s{n}",
+                bytes(product(shape) * ITEM_BYTES[dtype]),
+                cls=CLASSES[dtype],
+                item=ITEM_BYTES[dtype],
+            )
             for n, (dtype, shape) in enumerate(self.leaves)
         ]
         return legacy_tar(self.tree, entries, held)
@@ -123,7 +139,11 @@ def test_a_random_tree_comes_back_with_its_names_shapes_and_dtypes(kind):
     check()
 
 
-@given(st.dictionaries(NAMES, st.tuples(st.sampled_from(sorted(SAFETENSORS_DTYPES)), SHAPES), max_size=6))
+@given(
+    st.dictionaries(
+        NAMES, st.tuples(st.sampled_from(sorted(SAFETENSORS_DTYPES)), SHAPES), max_size=6
+    )
+)
 def test_a_random_safetensors_file_comes_back(table):
     header, position = {}, 0
     for key, (name, shape) in table.items():
@@ -164,10 +184,11 @@ def test_plain_values_anywhere_are_scalars_or_nodes_and_never_lost(tree):
     assert made.tree.length == 1
 
 
-@given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=20), st.sampled_from(["little", "big"]))
+@given(
+    st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=20),
+    st.sampled_from(["little", "big"]),
+)
 def test_values_come_back_in_both_byte_orders(numbers, order):
-    from ckptscope.tensors.values import read_values
-
     raw = struct.pack(("<" if order == "little" else ">") + f"{len(numbers)}f", *numbers)
     build = build_one(torch_zip({"w": tensor("0", (len(numbers),))}, {"0": raw}, byteorder=order))
     (found,) = tensors(build.manifest).values()

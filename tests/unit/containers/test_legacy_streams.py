@@ -3,12 +3,22 @@
 import struct
 
 import pytest
-from builders.pickles import build, call, global_, module, ordered_dict, persistent, pickled, storage, tensor
+from builders.pickles import (
+    build,
+    call,
+    global_,
+    module,
+    ordered_dict,
+    persistent,
+    pickled,
+    storage,
+    tensor,
+)
 from builders.reading import build_one, builds, codes, group, manifest, outcomes, refusal, tensors
 from builders.streams import MAGIC, SYSTEM, legacy_stream
 
 from ckptscope.containers import Contents
-from ckptscope.containers.reading import Unread
+from ckptscope.containers.reading import Unread, read_file
 from ckptscope.errors import ArtifactError, ContainerFormatError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.limits import DEFAULT_LIMITS
@@ -75,8 +85,6 @@ def test_the_values_of_the_storages_are_not_read():
 
         peek = read
 
-    from ckptscope.containers.reading import read_file
-
     elements = 1 << 30
     head = legacy_stream({"w": tensor("0", (elements,), legacy=True)}, [("0", elements, b"")])
     source = Watched(head)
@@ -136,12 +144,16 @@ def test_a_stream_cut_anywhere_is_refused_or_says_so():
 
 @pytest.mark.parametrize("version", [1000, 1002, None, "1001", [1001], {}])
 def test_another_stream_protocol_is_refused(version):
-    assert isinstance(refusal(legacy_stream(TREE, STORAGES, version=version or {})), ContainerFormatError)
+    assert isinstance(
+        refusal(legacy_stream(TREE, STORAGES, version=version or {})), ContainerFormatError
+    )
 
 
 @pytest.mark.parametrize("keys", [{}, 5, ["94", 17], [["94"]], "94"])
 def test_a_list_of_keys_that_is_none_is_refused(keys):
-    assert isinstance(refusal(legacy_stream(TREE, STORAGES, keys=keys or {"a": 1})), ContainerFormatError)
+    assert isinstance(
+        refusal(legacy_stream(TREE, STORAGES, keys=keys or {"a": 1})), ContainerFormatError
+    )
 
 
 def test_a_magic_number_followed_by_anything_else_is_refused():
@@ -150,8 +162,15 @@ def test_a_magic_number_followed_by_anything_else_is_refused():
 
 
 def test_a_whole_module_gives_the_names_of_its_state_dict():
-    inner = module(("torch.nn.modules.linear", "Linear"), parameters={"weight": tensor("94", (2, 3), legacy=True), "bias": None})
-    outer = module(("mylab", "Net"), modules={"fc": inner}, buffers={"steps": tensor("17", (3,), "LongStorage", legacy=True)})
+    inner = module(
+        ("torch.nn.modules.linear", "Linear"),
+        parameters={"weight": tensor("94", (2, 3), legacy=True), "bias": None},
+    )
+    outer = module(
+        ("mylab", "Net"),
+        modules={"fc": inner},
+        buffers={"steps": tensor("17", (3,), "LongStorage", legacy=True)},
+    )
     made = manifest(legacy_stream(outer, STORAGES))
     assert [t.key for t in group(made).tensors] == ["steps", "fc.weight"]
     assert group(made).class_name == "mylab.Net"
@@ -159,7 +178,12 @@ def test_a_whole_module_gives_the_names_of_its_state_dict():
 
 def test_a_module_saved_with_its_source_keeps_its_class_name():
     cls = persistent(("module", global_("mylab", "Net"), "net.py", "class Net: ..."))
-    made = manifest(legacy_stream(module(("", ""), cls_node=cls, parameters={"w": tensor("94", (2, 3), legacy=True)}), STORAGES[:1]))
+    made = manifest(
+        legacy_stream(
+            module(("", ""), cls_node=cls, parameters={"w": tensor("94", (2, 3), legacy=True)}),
+            STORAGES[:1],
+        )
+    )
     assert group(made).class_name == "mylab.Net"
     assert codes(made) == []
 
@@ -187,8 +211,14 @@ def nested(inner: bytes):
 
 @pytest.mark.parametrize("padding", [0, 5000])
 def test_a_storage_saved_inside_a_pickle_is_laid_open(padding):
-    inner = legacy_stream(storage("0", 2, legacy=True), [("0", 2, struct.pack("<2f", 1, 2) )], system={**SYSTEM, "pad": "x" * padding})
-    node = call("torch._utils", "_rebuild_tensor_v2", nested(inner), 0, (2,), (1,), False, ordered_dict())
+    inner = legacy_stream(
+        storage("0", 2, legacy=True),
+        [("0", 2, struct.pack("<2f", 1, 2))],
+        system={**SYSTEM, "pad": "x" * padding},
+    )
+    node = call(
+        "torch._utils", "_rebuild_tensor_v2", nested(inner), 0, (2,), (1,), False, ordered_dict()
+    )
     data = pickled({"w": node})
     (build,) = builds(data)
     (found,) = tensors(build.manifest).values()
@@ -201,8 +231,16 @@ def test_a_storage_saved_inside_a_pickle_is_laid_open(padding):
 
 
 def test_two_streams_inside_a_pickle_keep_their_storages_apart():
-    inner = [legacy_stream(storage("0", 1, legacy=True), [("0", 1, struct.pack("<f", n))]) for n in (1, 2)]
-    nodes = {str(n): call("torch._utils", "_rebuild_tensor_v2", nested(one), 0, (1,), (1,), False, ordered_dict()) for n, one in enumerate(inner)}
+    inner = [
+        legacy_stream(storage("0", 1, legacy=True), [("0", 1, struct.pack("<f", n))])
+        for n in (1, 2)
+    ]
+    nodes = {
+        str(n): call(
+            "torch._utils", "_rebuild_tensor_v2", nested(one), 0, (1,), (1,), False, ordered_dict()
+        )
+        for n, one in enumerate(inner)
+    }
     (build,) = builds(pickled(nodes))
     found = tensors(build.manifest)
     assert found["0"].storage != found["1"].storage
@@ -218,7 +256,9 @@ def test_a_whole_checkpoint_inside_a_pickle_is_walked():
     }
 
 
-@pytest.mark.parametrize("inner", [b"", b"text", pickled(1), pickled(MAGIC), legacy_stream(TREE, STORAGES)[:200]])
+@pytest.mark.parametrize(
+    "inner", [b"", b"text", pickled(1), pickled(MAGIC), legacy_stream(TREE, STORAGES)[:200]]
+)
 def test_damaged_bytes_inside_a_pickle_are_pkl005(inner):
     made = manifest(pickled({"epoch": 1, "model": nested(inner)}))
     assert codes(made) == ["PKL005"]
@@ -235,5 +275,15 @@ def test_streams_inside_streams_are_followed_to_a_limit():
 
 
 def test_a_module_inside_a_dict_with_state_is_walked():
-    made = manifest(legacy_stream({"model": build(module(("m", "C"), parameters={"w": tensor("94", (6,), legacy=True)}), {"extra": 1})}, STORAGES[:1]))
+    made = manifest(
+        legacy_stream(
+            {
+                "model": build(
+                    module(("m", "C"), parameters={"w": tensor("94", (6,), legacy=True)}),
+                    {"extra": 1},
+                )
+            },
+            STORAGES[:1],
+        )
+    )
     assert "model/w" in tensors(made)

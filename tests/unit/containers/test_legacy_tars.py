@@ -4,6 +4,7 @@ import struct
 
 import pytest
 from builders.pickles import (
+    Raw,
     asm,
     build,
     get,
@@ -25,7 +26,9 @@ from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.limits import DEFAULT_LIMITS
 from ckptscope.facts.tensors import Kind, Origin
 from ckptscope.pipeline import inspect
+from ckptscope.sources import Window
 from ckptscope.tensors import build_manifest
+from ckptscope.tensors.values import read_values
 
 FLOATS = struct.pack("<6f", *range(6))
 LONGS = struct.pack("<3q", *range(3))
@@ -73,7 +76,10 @@ def test_a_tensor_of_no_dimensions_is_read():
 
 
 def test_keys_may_be_whole_numbers():
-    entries = [tensor_entry(10, 20, (2, 3), (3, 1)), tensor_entry(11, 21, (3,), (1,), cls="LongTensor")]
+    entries = [
+        tensor_entry(10, 20, (2, 3), (3, 1)),
+        tensor_entry(11, 21, (3,), (1,), cls="LongTensor"),
+    ]
     held = [storage_entry(20, FLOATS), storage_entry(21, LONGS, cls="LongStorage", item=8)]
     assert sound(legacy_tar(TREE, entries, held)) == []
 
@@ -86,11 +92,10 @@ def test_cuda_classes_give_dtype_and_device():
     assert tensors(manifest(data))["network/w"].device == "cuda:1"
 
 
-def test_views_of_storages_have_the_bytes_of_their_part():
-    entries = [tensor_entry("10", "v", (2,), (1,)), TENSORS[1]]
-    data = legacy_tar(TREE, entries, STORAGES, views=[("v", "20", 2, 3)])
-    made = build_one(data)
-    assert made.open_storage("v").read(0, 12) == FLOATS[8:20]
+def test_views_of_storages_have_the_values_of_their_part():
+    entries = [tensor_entry("10", "v", (2,), (1,), offset=1), TENSORS[1]]
+    made = build_one(legacy_tar(TREE, entries, STORAGES, views=[("v", "20", 2, 3)]))
+    assert read_values(made, tensors(made.manifest)["network/w"]).tolist() == [3.0, 4.0]
     assert codes(made.manifest) == []
 
 
@@ -123,16 +128,26 @@ def test_views_that_are_no_list_are_a_finding():
 
 
 def test_the_variant_without_tensors_is_read_by_its_pickle():
-    tree = {"network": ordered_dict([("w", tensor("20", (2, 3))), ("b", tensor("21", (3,), "LongStorage"))])}
+    tree = {
+        "network": ordered_dict(
+            [("w", tensor("20", (2, 3))), ("b", tensor("21", (3,), "LongStorage"))]
+        )
+    }
     data = legacy_tar(tree, None, STORAGES)
     assert sound(data) == []
     assert build_one(data).open_storage("20").read(0, 24) == FLOATS
 
 
 def test_parameters_and_variables_of_2017_are_unwrapped():
-    grad = build(new("torch.autograd.variable", "Variable"), (tensor_id("11"), None, ordered_dict()))
-    weight = build(new("torch.nn.parameter", "Parameter"), (tensor_id("10"), None, ordered_dict(), True))
-    net = module(("mylab", "Net"), parameters={"w": weight}, buffers={"b": tensor_id("11")}, hook=grad)
+    grad = build(
+        new("torch.autograd.variable", "Variable"), (tensor_id("11"), None, ordered_dict())
+    )
+    weight = build(
+        new("torch.nn.parameter", "Parameter"), (tensor_id("10"), None, ordered_dict(), True)
+    )
+    net = module(
+        ("mylab", "Net"), parameters={"w": weight}, buffers={"b": tensor_id("11")}, hook=grad
+    )
     made = manifest(legacy_tar(net, TENSORS, STORAGES))
     found = {t.key: t for t in group(made).tensors}
     assert (found["w"].kind, found["w"].kind_origin, found["w"].requires_grad) == (
@@ -143,7 +158,9 @@ def test_parameters_and_variables_of_2017_are_unwrapped():
 
 def test_a_module_class_saved_with_its_source_keeps_its_name():
     cls = persistent((global_("mylab", "Net"), "net.py", "class Net: ..."))
-    net = module(("", ""), cls_node=cls, parameters={"w": tensor_id("10")}, buffers={"b": tensor_id("11")})
+    net = module(
+        ("", ""), cls_node=cls, parameters={"w": tensor_id("10")}, buffers={"b": tensor_id("11")}
+    )
     made = manifest(legacy_tar({"network": net}, TENSORS, STORAGES))
     assert group(made, "network").class_name == "mylab.Net"
     assert sound(legacy_tar({"network": net}, TENSORS, STORAGES)) == []
@@ -167,7 +184,9 @@ def test_an_id_that_nothing_explains_is_pkl003():
 
 def test_a_tensor_on_a_storage_that_does_not_exist_is_a_finding(tmp_path):
     path = tmp_path / "a.tar"
-    path.write_bytes(legacy_tar(TREE, [tensor_entry("10", "7777", (2, 3), (3, 1)), TENSORS[1]], STORAGES))
+    path.write_bytes(
+        legacy_tar(TREE, [tensor_entry("10", "7777", (2, 3), (3, 1)), TENSORS[1]], STORAGES)
+    )
     (report,) = inspect(path).files
     assert "TEN002" in [f.code.value for f in report.manifest.findings]
 
@@ -192,11 +211,19 @@ def test_an_impossible_number_of_dimensions_is_refused(dims):
 
 @pytest.mark.parametrize("shape", [(-2, 3), (1 << 62, 1 << 62)])
 def test_an_impossible_shape_is_ten007(shape):
-    made = manifest(legacy_tar(TREE, [tensor_entry("10", "20", shape, (3, 1)), TENSORS[1]], STORAGES))
+    made = manifest(
+        legacy_tar(TREE, [tensor_entry("10", "20", shape, (3, 1)), TENSORS[1]], STORAGES)
+    )
     assert "TEN007" in codes(made)
 
 
-@pytest.mark.parametrize("entry", [tensor_entry("10", "20", (2,), (1,), cls="Nonsense"), tensor_entry("10", "20", (2,), (1,))[5:]])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        tensor_entry("10", "20", (2,), (1,), cls="Nonsense"),
+        tensor_entry("10", "20", (2,), (1,))[5:],
+    ],
+)
 def test_a_damaged_entry_of_tensors_is_refused(entry):
     assert isinstance(refusal(legacy_tar(TREE, [entry], STORAGES)), ArtifactError)
 
@@ -222,7 +249,9 @@ def test_a_tar_cut_anywhere_is_refused_or_says_so():
     silent = []
     for cut in range(1, len(data) - 1024):
         for one in outcomes(data[:cut]):
-            if isinstance(one, Contents) and not codes(build_manifest(one, DEFAULT_LIMITS).manifest):
+            if isinstance(one, Contents) and not codes(
+                build_manifest(one, DEFAULT_LIMITS).manifest
+            ):
                 silent.append(cut)
     assert silent == []
 
@@ -232,12 +261,12 @@ def test_damage_in_sys_info_is_a_warning():
     place = data.index(b"OrderedDict", 512)
     broken = data[: place - 20] + b"\xff" * 8 + data[place - 12 :]
     found = [one for one in outcomes(broken)]
-    assert all(isinstance(one.error, ArtifactError) for one in found if not isinstance(one, Contents))
+    assert all(
+        isinstance(one.error, ArtifactError) for one in found if not isinstance(one, Contents)
+    )
 
 
 def test_hundreds_of_tensors_do_not_read_the_member_again_for_each(monkeypatch):
-    from ckptscope.sources import Window
-
     touched = []
     original = Window.read
 
@@ -257,7 +286,5 @@ def test_hundreds_of_tensors_do_not_read_the_member_again_for_each(monkeypatch):
 def test_shared_ids_through_the_memo_are_aliases_as_well():
     shared = asm(tensor_id("10"), put(5))
     tree = asm(value({}), "MARK", value("a"), shared, value("b"), get(5), "SETITEMS")
-    from builders.pickles import Raw
-
     made = manifest(legacy_tar(Raw(tree), TENSORS[:1], STORAGES[:1]))
     assert [t.alias_of for t in group(made).tensors] == [None, "a"]

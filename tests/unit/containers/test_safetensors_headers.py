@@ -4,7 +4,7 @@ import json
 
 import pytest
 from builders.headers import entry, safetensors
-from builders.reading import build_one, codes, group, manifest, refusal, tensors
+from builders.reading import build_one, codes, group, manifest, outcomes, refusal, tensors
 
 from ckptscope.errors import ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind
@@ -44,7 +44,9 @@ def test_no_tensors_and_no_metadata_is_a_sound_file():
 @pytest.mark.parametrize(("name", "dtype"), SAFETENSORS_DTYPES.items())
 def test_every_dtype_of_the_format_is_known(name, dtype):
     size = ITEM_BYTES[dtype] * 2
-    (found,) = tensors(manifest(safetensors({"w": entry([2], 0, size, name)}, bytes(size)))).values()
+    (found,) = tensors(
+        manifest(safetensors({"w": entry([2], 0, size, name)}, bytes(size)))
+    ).values()
     assert found.dtype == dtype
 
 
@@ -97,7 +99,9 @@ REFUSED = {
     "offsets in reverse": {"w": entry([1], 4, 0)},
     "offsets beyond the file": {"w": entry([100], 0, 400)},
     "a size of 2**63": {"w": entry([1 << 63], 0, 4)},
-    "a size with 5000 digits": b'{"w":{"dtype":"F32","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,4]}}',
+    "a size with 5000 digits": b'{"w":{"dtype":"F32","shape":['
+    + b"9" * 5000
+    + b'],"data_offsets":[0,4]}}',
     "a shape that does not fit": {"w": entry([2, 4], 0, 24)},
     "a product of 2**100": {"w": entry([1 << 50, 1 << 50], 0, 24)},
     "metadata that is a list": {"__metadata__": []},
@@ -110,8 +114,6 @@ REFUSED = {
 def test_a_header_that_breaks_the_rules_is_refused(case):
     data = safetensors(REFUSED[case], bytes(24))
     if case in ("a list", "an empty header"):
-        from builders.reading import outcomes
-
         assert all(hasattr(one, "error") for one in outcomes(data))
         return
     assert isinstance(refusal(data), ContainerFormatError)
@@ -136,8 +138,6 @@ def test_too_many_dimensions_are_a_limit_error():
 @pytest.mark.parametrize("field", ["shape", "data_offsets", "dtype"])
 def test_nesting_at_the_edge_of_the_parser_is_refused_and_nothing_else(field):
     # The parser and `repr` give up at depths that lie close together.
-    from builders.reading import outcomes
-
     for depth in range(600, 1010, 1):
         nested = "[" * depth + "]" * depth
         held = {"dtype": '"F32"', "shape": "[1]", "data_offsets": "[0,4]"} | {field: nested}

@@ -1,11 +1,12 @@
 """What is no checkpoint is named, with what to do about it."""
 
 import pytest
-from builders.pickles import asm, call, integer, pickled, text
+from builders.pickles import asm, call, integer, persistent, pickled, text
 from builders.reading import builds, codes, manifest, outcomes, refusal
+from builders.zips import torch_zip
 
 from ckptscope.containers import Contents
-from ckptscope.errors import ArtifactError, UnknownContainerError
+from ckptscope.errors import ArtifactError, PickleFormatError, UnknownContainerError
 from ckptscope.facts.containers import ContainerKind
 
 LFS = (
@@ -21,7 +22,10 @@ NAMED = {
     "lfs size": (LFS, "12345"),
     "lfs oid": (LFS, "4d7a2146"),
     "lfs advice": (LFS, "git lfs pull"),
-    "html": (b"<!DOCTYPE html><html><head><title>Quota exceeded</title>", "titled 'Quota exceeded'"),
+    "html": (
+        b"<!DOCTYPE html><html><head><title>Quota exceeded</title>",
+        "titled 'Quota exceeded'",
+    ),
     "html upper": (b"\n <HTML><HEAD><TITLE>Sign&nbsp;in &amp; go</TITLE>", "Sign in & go"),
     "html without a title": (b"<html><body>hello", "HTML page"),
     "html advice": (b"<html>", "download it"),
@@ -35,7 +39,6 @@ NAMED = {
     "gguf": (b"GGUF\x03\0\0\0" + bytes(50), "GGUF"),
     "ggml": (b"ggml" + bytes(50), "GGML"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(50), "HDF5"),
-    "npy": (b"\x93NUMPY\x01\0" + bytes(50), "numpy"),
     "onnx": (b"\x08\x07\x12\x07pytorch\x1a\x051.0", "ONNX"),
     "onnx without producer": (b"\x08\x08:\x10" + bytes(20), "ONNX"),
     "tflite": (b"\x1c\0\0\0TFL3" + bytes(50), "TensorFlow Lite"),
@@ -67,24 +70,38 @@ def test_what_is_no_checkpoint_is_named(case):
     assert len(str(error)) < 600
 
 
-@pytest.mark.parametrize("head", [b"cos", b"I am text", b"(some text)", b"]", b"}", b"Nothing", b"Ttext", b".", b"0 1 2 3", b"l1\n", b"a,b,c\n1,2,3\n", b"epoch 1 loss 2.0."])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"cos",
+        b"I am text",
+        b"(some text)",
+        b"]",
+        b"}",
+        b"Nothing",
+        b"Ttext",
+        b".",
+        b"0 1 2 3",
+        b"l1\n",
+        b"a,b,c\n1,2,3\n",
+        b"epoch 1 loss 2.0.",
+    ],
+)
 def test_text_that_starts_like_a_pickle_is_text_or_refused(head):
     for data in (head, head + b" and more of it.\n" * 9):
         found = outcomes(data)
-        assert all(isinstance(one.error, ArtifactError) for one in found if not isinstance(one, Contents))
+        assert all(
+            isinstance(one.error, ArtifactError) for one in found if not isinstance(one, Contents)
+        )
 
 
 @pytest.mark.parametrize("size", range(1, 12))
 def test_the_first_bytes_of_a_zip_alone_are_said_to_be_cut_off(size):
-    from builders.zips import torch_zip
-
     data = torch_zip({"a": 1}, {})[: 4 + size]
     assert "cut off" in str(refusal(data))
 
 
 def test_a_truncated_zip_says_so_and_what_to_do():
-    from builders.zips import torch_zip
-
     message = str(refusal(torch_zip({"a": 1}, {})[:-30]))
     assert "cut off" in message
     assert "get it again" in message
@@ -106,8 +123,6 @@ def test_a_text_pickle_without_a_magic_number_is_recognised():
 
 
 def test_a_persistent_id_in_a_bare_pickle_is_pkl003():
-    from builders.pickles import persistent
-
     assert "PKL003" in codes(manifest(pickled({"w": persistent("7")})))
 
 
@@ -140,7 +155,5 @@ def test_an_oddity_of_the_machine_becomes_a_finding():
 
 
 def test_a_damaged_pickle_with_a_magic_number_is_a_pickle_error():
-    from ckptscope.errors import PickleFormatError
-
     assert isinstance(refusal(asm(b"\x80\x04", text("a"), integer(1), b"\xff")), PickleFormatError)
     assert not builds(b"\x80\x04\xff")

@@ -22,6 +22,7 @@ from builders.reading import root_of, trace
 
 from ckptscope.errors import LimitError, PickleFormatError
 from ckptscope.facts.limits import Limits
+from ckptscope.pickles import trace_pickle
 
 REFUSED = {
     "no bytes": b"",
@@ -119,7 +120,8 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_pickle_that_breaks_the_rules_is_refused(case):
-    with pytest.raises(PickleFormatError) as caught:
+    # A length beyond the file is refused as such or, before that, as beyond the limits.
+    with pytest.raises((PickleFormatError, LimitError)) as caught:
         trace(REFUSED[case], member="data.pkl")
     assert "data.pkl" in str(caught.value)
     assert caught.value.offset_bytes is not None
@@ -177,17 +179,42 @@ def limited(data: bytes, **limits: int) -> LimitError:
     ],
     ids=lambda piece: piece[:12].hex(),
 )
-def test_every_opcode_that_creates_an_object_is_counted(piece):
+def test_every_opcode_that_creates_an_object_is_counted(piece, monkeypatch):
+    # Memory is checked at each read of the window.
+    monkeypatch.setattr("ckptscope.pickles.state._FIRST_CHUNK", 64)
+    monkeypatch.setattr("ckptscope.pickles.state._LARGEST_CHUNK", 64)
     data = asm(global_("a", "b"), put(0), piece * 600, "STOP")
-    error = limited(data, pickle_nodes=500, pickle_bytes_per_node=1 << 40)
-    assert error.limit == "pickle_nodes"
-    assert error.allowed == 500
+    error = limited(data, graph_bytes=10_000, graph_ratio=0)
+    assert error.limit == "graph_bytes"
+    assert error.allowed == 10_000
 
 
-def test_a_long_pickle_may_create_more_objects():
+def test_the_memo_and_the_stack_count_as_memory(monkeypatch):
+    monkeypatch.setattr("ckptscope.pickles.state._FIRST_CHUNK", 64)
+    monkeypatch.setattr("ckptscope.pickles.state._LARGEST_CHUNK", 64)
+    memo = asm("NONE", *(put(n) for n in range(2000)), "STOP")
+    assert limited(memo, graph_bytes=10_000, graph_ratio=0).limit == "graph_bytes"
+    stack = asm("MARK", b"N" * 5000, "TUPLE", "STOP")
+    assert limited(stack, graph_bytes=10_000, graph_ratio=0).limit == "graph_bytes"
+
+
+def test_a_long_pickle_may_take_more_memory(monkeypatch):
+    monkeypatch.setattr("ckptscope.pickles.state._FIRST_CHUNK", 64)
+    monkeypatch.setattr("ckptscope.pickles.state._LARGEST_CHUNK", 64)
     data = pickled([[] for _ in range(1000)])
-    assert limited(data, pickle_nodes=100, pickle_bytes_per_node=1 << 40)
-    assert trace(data, Limits(pickle_nodes=100, pickle_bytes_per_node=1))
+    assert limited(data, graph_bytes=100, graph_ratio=1)
+    assert trace(data, Limits(graph_bytes=100, graph_ratio=1000))
+
+
+def test_more_globals_than_a_pickler_would_write_are_refused():
+    data = asm(b"ca\nb\n0" * 50, "NONE", "STOP")
+    assert limited(data, imports=49).limit == "imports"
+    assert len(trace(data, Limits(imports=50)).imports) == 50
+
+
+def test_oddities_are_kept_up_to_a_bound():
+    graph = trace(asm(b"\x82\x07" * 5000, "STOP"))
+    assert 0 < len(graph.oddities) <= 1000
 
 
 def test_open_marks_are_counted_in_the_loop_and_by_the_limit():
@@ -257,8 +284,6 @@ class Endless:
 
 @pytest.mark.parametrize("length", [(1 << 30) + 1, 1 << 40])
 def test_a_text_beyond_the_limit_is_refused_before_it_is_read(length):
-    from ckptscope.pickles import trace_pickle
-
     source = Endless(asm(proto(4), CODE["BINUNICODE8"] + struct.pack("<Q", length)))
     with pytest.raises(LimitError):
         trace_pickle(source, limits=Limits())

@@ -6,7 +6,7 @@ import pytest
 from builders.pickles import asm, call, ordered_dict, pickled, tensor, value
 from builders.reading import trace
 
-from ckptscope.errors import ContainerFormatError
+from ckptscope.errors import ContainerFormatError, PickleFormatError
 from ckptscope.facts.limits import DEFAULT_LIMITS
 from ckptscope.facts.pickled import BytesRef, DictNode, GlobalRef, Instance, PersistentRef, SetNode
 from ckptscope.pickles import trace_pickle
@@ -26,7 +26,7 @@ class Counting:
         return len(self.data)
 
     def read(self, offset: int, length: int) -> bytes:
-        assert 0 <= offset
+        assert offset >= 0
         assert offset + length <= len(self.data)
         self.reads.append((offset, length))
         return self.data[offset : offset + length]
@@ -137,8 +137,6 @@ class Shrunk(Counting):
 
 
 def test_a_prefix_of_any_length_is_refused_with_any_chunk(monkeypatch):
-    from ckptscope.errors import PickleFormatError
-
     data = asm(value({"a": [1, "text", 2.5, 1 << 80], "b": call("m", "f", "x")}), "STOP")
     for chunk in (1, 5, 16, 17, 1000):
         monkeypatch.setattr("ckptscope.pickles.state._FIRST_CHUNK", chunk)

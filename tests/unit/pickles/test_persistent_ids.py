@@ -14,7 +14,11 @@ def pid(node):
 def test_the_id_of_a_zip_names_class_key_device_and_count():
     found = parse_storage_id(pid(storage("12", 34, "HalfStorage", location="cuda:0")))
     assert (found.use.key, found.use.dtype, found.use.elements) == ("12", "float16", 34)
-    assert (found.use.device, found.class_name, found.known) == ("cuda:0", "torch.HalfStorage", True)
+    assert (found.use.device, found.class_name, found.known) == (
+        "cuda:0",
+        "torch.HalfStorage",
+        True,
+    )
     assert (found.view_key, found.view_offset) == (None, 0)
 
 

@@ -1,5 +1,6 @@
 """Each of torch's rebuild functions, read from the graph; and what it refuses."""
 
+import msgspec
 import pytest
 from builders.pickles import (
     Raw,
@@ -18,8 +19,9 @@ from builders.pickles import (
     tensor,
     value,
 )
-from builders.reading import root_of
+from builders.reading import manifest, root_of
 
+from ckptscope.errors import LimitError
 from ckptscope.facts.findings import Code, Severity
 from ckptscope.facts.limits import DEFAULT_LIMITS
 from ckptscope.facts.tensors import Kind, Origin, TensorInfo
@@ -84,7 +86,9 @@ def test_a_tensor_of_no_dimensions_and_one_of_no_elements():
 
 def test_a_size_may_be_a_torch_size():
     size = call("torch", "Size", (2, 3))
-    found = good(utils("_rebuild_tensor_v2", storage("0", 6), 0, size, (3, 1), False, ordered_dict()))
+    found = good(
+        utils("_rebuild_tensor_v2", storage("0", 6), 0, size, (3, 1), False, ordered_dict())
+    )
     assert found.shape == (2, 3)
 
 
@@ -109,7 +113,15 @@ def test_the_storage_class_gives_the_dtype_also_under_torch_cuda(cls, dtype):
 
 
 def v3(dtype: object, *, args: int = 7) -> Raw:
-    full = (storage("3", 16, "UntypedStorage", module="torch.storage"), 1, (2, 2), (2, 1), True, ordered_dict(), dtype)
+    full = (
+        storage("3", 16, "UntypedStorage", module="torch.storage"),
+        1,
+        (2, 2),
+        (2, 1),
+        True,
+        ordered_dict(),
+        dtype,
+    )
     return utils("_rebuild_tensor_v3", *full[:args])
 
 
@@ -168,7 +180,16 @@ def test_a_quantized_tensor_has_its_scales_as_parts():
 
 def test_a_quantized_tensor_per_tensor_has_no_parts():
     quantizer = (global_("torch", "per_tensor_affine"), 0.5, 3)
-    node = utils("_rebuild_qtensor", storage("0", 2, "QUInt8Storage"), 0, (2,), (1,), quantizer, False, ordered_dict())
+    node = utils(
+        "_rebuild_qtensor",
+        storage("0", 2, "QUInt8Storage"),
+        0,
+        (2,),
+        (1,),
+        quantizer,
+        False,
+        ordered_dict(),
+    )
     assert good(node).parts == ()
 
 
@@ -240,7 +261,12 @@ def test_a_meta_tensor_keeps_its_gradient_flag():
 
 @pytest.mark.parametrize(
     "arguments",
-    [(FLOAT32, (1,)), ("float32", (1,), (1,), False), (FLOAT32, 1, (1,), False), (FLOAT32, (1, 2), (1,), False)],
+    [
+        (FLOAT32, (1,)),
+        ("float32", (1,), (1,), False),
+        (FLOAT32, 1, (1,), False),
+        (FLOAT32, (1, 2), (1,), False),
+    ],
 )
 def test_a_meta_tensor_with_odd_arguments_is_odd(arguments):
     assert odd(utils("_rebuild_meta_tensor_no_storage", *arguments))
@@ -255,7 +281,11 @@ def wrapper(*, dtype: object = FLOAT32, stride: object = (2, 1), state: object =
 
 
 def test_a_wrapper_subclass_has_its_parts_in_the_state():
-    found = good(wrapper(state={"data": tensor("0", (3, 2), "CharStorage"), "scale": tensor("1", (3,)), "n": 1}))
+    found = good(
+        wrapper(
+            state={"data": tensor("0", (3, 2), "CharStorage"), "scale": tensor("1", (3,)), "n": 1}
+        )
+    )
     assert (found.class_name, found.shape, found.dtype) == ("torchao.Quantized", (3, 2), "float32")
     assert (found.device, found.layout, found.storage) == ("cuda:0", "strided", None)
     assert [(p.key, p.storage) for p in found.parts] == [("data", "0"), ("scale", "1")]
@@ -305,7 +335,9 @@ def test_a_parameter_by_type_is_a_parameter():
         from_type(global_("torch", "Tensor"), inner=Raw(value(5))),
         from_type(global_("torch", "Tensor"), inner=global_("os", "system")),
         from_type(global_("torch", "Tensor"), args=5),
-        call("torch._tensor", "_rebuild_from_type_v2", global_("torch._utils", "_rebuild_tensor_v2")),
+        call(
+            "torch._tensor", "_rebuild_from_type_v2", global_("torch._utils", "_rebuild_tensor_v2")
+        ),
     ],
 )
 def test_a_subclass_of_no_tensor_is_odd(node):
@@ -344,10 +376,10 @@ def test_a_strided_tensor_with_odd_arguments_is_odd(arguments):
     [
         (-1, (2, 3), (3, 1)),
         (1 << 63, (2, 3), (3, 1)),
-        (1 << 20_000, (2, 3), (3, 1)),
+        (1 << 8_000, (2, 3), (3, 1)),
         (0, (2, -3), (3, 1)),
         (0, (2, 1 << 63), (3, 1)),
-        (0, (2, 1 << 20_000), (3, 1)),
+        (0, (2, 1 << 8_000), (3, 1)),
         (0, (1 << 35, 1 << 35), (0, 0)),
         (0, (2, 3), (1 << 70, 1)),
         (0, (2, 3), (-3, 1)),
@@ -377,9 +409,20 @@ def test_a_storage_named_by_a_plain_tuple_is_read_and_noted():
     assert [f.code.value for f in findings] == ["PKL003"]
 
 
-@pytest.mark.parametrize(("flags", "lazy"), [({"conj": True}, ("conj",)), ({"neg": True}, ("neg",)), ({"conj": False}, ())])
+@pytest.mark.parametrize(
+    ("flags", "lazy"),
+    [({"conj": True}, ("conj",)), ({"neg": True}, ("neg",)), ({"conj": False}, ())],
+)
 def test_conjugate_and_negative_bits_are_kept(flags, lazy):
-    arguments = (storage("0", 3, "ComplexFloatStorage"), 0, (3,), (1,), False, ordered_dict(), flags)
+    arguments = (
+        storage("0", 3, "ComplexFloatStorage"),
+        0,
+        (3,),
+        (1,),
+        False,
+        ordered_dict(),
+        flags,
+    )
     assert good(utils("_rebuild_tensor_v2", *arguments)).lazy == lazy
 
 
@@ -463,18 +506,11 @@ def doubling(levels: int, wide: int = 2) -> Raw:
     made = asm(tensor("0", (1,)), put(0), "POP")
     for level in range(levels):
         parts = [get(level)] * wide
-        made += asm(
-            utils("_rebuild_sparse_tensor", COO, (*parts, (1,))), put(level + 1), "POP"
-        )
+        made += asm(utils("_rebuild_sparse_tensor", COO, (*parts, (1,))), put(level + 1), "POP")
     return Raw(asm(b"K\0", made, "POP", get(levels)))
 
 
 def test_parts_that_double_at_every_level_stay_within_the_walk_limit():
-    import msgspec
-    from builders.reading import manifest
-
-    from ckptscope.errors import LimitError
-
     limits = msgspec.structs.replace(DEFAULT_LIMITS, walk_steps=2000)
     data = pickled({"w": doubling(14)})
     calls = []
@@ -488,7 +524,7 @@ def test_parts_that_double_at_every_level_stay_within_the_walk_limit():
     try:
         manifest(data, limits)
     except LimitError as error:
-        assert error.limit == "walk_steps"
+        assert error.limit == "walk_steps"  # noqa: PT017
     finally:
         TensorRules.read = original
     assert len(calls) < 5000

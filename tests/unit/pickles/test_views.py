@@ -122,10 +122,14 @@ def test_what_is_no_byte_string_has_no_bytes():
 
 def test_the_class_of_an_object_is_found_behind_reconstructors():
     for module in ("copyreg", "copy_reg"):
-        made = node(call(module, "_reconstructor", global_("m", "C"), global_("builtins", "object"), None))
+        made = node(
+            call(module, "_reconstructor", global_("m", "C"), global_("builtins", "object"), None)
+        )
         assert class_of(made).qualified == "m.C"
     assert class_of(node(new("m", "C"))).qualified == "m.C"
-    from_source = Raw(asm(persistent((global_("m", "C"), "file", "source")), "EMPTY_TUPLE", "NEWOBJ"))
+    from_source = Raw(
+        asm(persistent((global_("m", "C"), "file", "source")), "EMPTY_TUPLE", "NEWOBJ")
+    )
     assert class_name_of(node(from_source)) == "m.C"
     nested = Raw(asm(call("m", "make"), "EMPTY_TUPLE", "REDUCE"))
     assert class_name_of(node(nested)) == "a call of a call"

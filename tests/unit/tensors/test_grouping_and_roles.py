@@ -1,9 +1,14 @@
 """State_dicts of a manifest: grouping, roles, prefixes, parameters and buffers."""
 
+import struct
+
 import pytest
 from builders.pickles import (
+    Raw,
+    asm,
     build,
     call,
+    get,
     global_,
     module,
     new,
@@ -11,6 +16,7 @@ from builders.pickles import (
     parameter,
     persistent,
     pickled,
+    put,
     storage,
     tensor,
     value,
@@ -33,7 +39,10 @@ def net(start: int = 0, prefix: str = "") -> object:
             (f"{prefix}fc.weight", tensor(str(start), (4, 2))),
             (f"{prefix}fc.bias", tensor(str(start + 1), (4,))),
             (f"{prefix}bn.running_mean", tensor(str(start + 2), (4,))),
-            (f"{prefix}bn.num_batches_tracked", tensor(str(start + 3), (), "LongStorage", elements=1)),
+            (
+                f"{prefix}bn.num_batches_tracked",
+                tensor(str(start + 3), (), "LongStorage", elements=1),
+            ),
         ]
     )
 
@@ -53,13 +62,28 @@ def test_a_bare_state_dict_is_a_network_at_the_top():
 
 def test_networks_come_first_and_optimizers_last():
     optimizer = {"state": {0: {"exp_avg": tensor("8", (4,))}}, "param_groups": [{"params": [0]}]}
-    made = zipped({"optimizer": optimizer, "stats": [tensor("9", (3,))], "ema": net(4), "net": net()})
+    made = zipped(
+        {"optimizer": optimizer, "stats": [tensor("9", (3,))], "ema": net(4), "net": net()}
+    )
     assert roles(made) == [
         ("net", "network"), ("ema", "ema"), ("stats", "other"), ("optimizer", "optimizer"),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ["ema", "model_ema", "ema_state_dict", "swa_model", "shadow", "avg", "averaged", "net-ema", "EMA"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "ema",
+        "model_ema",
+        "ema_state_dict",
+        "swa_model",
+        "shadow",
+        "avg",
+        "averaged",
+        "net-ema",
+        "EMA",
+    ],
+)
 def test_a_word_in_the_path_makes_an_averaged_copy(path):
     made = zipped({path: net()})
     assert roles(made) == [(path, "ema")]
@@ -143,14 +167,17 @@ def test_kinds_are_assumed_from_names_unless_the_file_says():
 
 
 def test_kinds_are_observed_where_every_tensor_is_a_parameter_object():
-    made = zipped({"a.weight": parameter(tensor("0", (3,))), "b.weight": parameter(tensor("1", (2,)))})
+    made = zipped(
+        {"a.weight": parameter(tensor("0", (3,))), "b.weight": parameter(tensor("1", (2,)))}
+    )
     assert group(made).kind_origin is Origin.OBSERVED
     assert (group(made).parameters, group(made).buffers) == (5, 0)
 
 
 def adam(shapes, start: int = 5):
     state = {
-        index: {"exp_avg": tensor(str(start + index), shape), "step": 5} for index, shape in enumerate(shapes)
+        index: {"exp_avg": tensor(str(start + index), shape), "step": 5}
+        for index, shape in enumerate(shapes)
     }
     return {"state": state, "param_groups": [{"params": list(range(len(shapes)))}]}
 
@@ -168,7 +195,9 @@ def test_kinds_stay_assumed_where_the_optimizer_disagrees(shapes):
 
 
 def test_module_versions_are_taken_from_the_metadata():
-    metadata = ordered_dict([("", {"version": 1}), ("bn", {"version": 2}), ("x", {}), ("y", {"version": "2"})])
+    metadata = ordered_dict(
+        [("", {"version": 1}), ("bn", {"version": 2}), ("x", {}), ("y", {"version": "2"})]
+    )
     state = {"_metadata": metadata}
     made = zipped(build(net(), state))
     assert group(made).versions == {"": 1, "bn": 2}
@@ -179,8 +208,6 @@ def test_module_versions_are_taken_from_the_metadata():
 
 
 def test_one_object_under_two_names_is_an_alias_and_counted_once_more():
-    from builders.pickles import Raw, asm, get, put
-
     shared = Raw(asm(tensor("0", (4, 2)), put(9)))
     tree = with_items(Raw(value({})), [("encoder.weight", shared), ("decoder.weight", Raw(get(9)))])
     found = group(zipped(tree))
@@ -190,15 +217,20 @@ def test_one_object_under_two_names_is_an_alias_and_counted_once_more():
 
 
 def test_an_alias_in_another_group_names_the_whole_path():
-    from builders.pickles import Raw, asm, get, put
-
     shared = Raw(asm(tensor("0", (4, 2)), put(9)))
     made = zipped({"a": {"weight": shared}, "b": {"weight": Raw(get(9))}})
     assert tensors(made)["b/weight"].alias_of == "a/weight"
 
 
 def test_two_tensors_on_one_storage_are_no_aliases():
-    found = group(zipped({"a.weight": tensor("0", (2,), elements=4), "b.weight": tensor("0", (2,), elements=4, offset=2)}))
+    found = group(
+        zipped(
+            {
+                "a.weight": tensor("0", (2,), elements=4),
+                "b.weight": tensor("0", (2,), elements=4, offset=2),
+            }
+        )
+    )
     assert [t.alias_of for t in found.tensors] == [None, None]
 
 
@@ -211,7 +243,10 @@ LINEAR = ("torch.nn.modules.linear", "Linear")
 def linear(start: int, **attributes):
     return module(
         LINEAR,
-        parameters={"weight": parameter(tensor(str(start), (4, 2))), "bias": parameter(tensor(str(start + 1), (4,)))},
+        parameters={
+            "weight": parameter(tensor(str(start), (4, 2))),
+            "bias": parameter(tensor(str(start + 1), (4,))),
+        },
         in_features=2,
         out_features=4,
         **attributes,
@@ -225,11 +260,27 @@ def test_a_module_gives_the_keys_of_its_state_dict_in_that_order():
         buffers={"running_mean": tensor("5", (4,)), "scratch": tensor("6", (4,)), "none": None},
         _non_persistent_buffers_set=call("builtins", "set", ["scratch"]),
     )
-    net_ = module(("mylab", "Net"), modules={"fc": linear(0), "norm": norm, "gone": None}, buffers={"top": tensor("7", ())})
+    net_ = module(
+        ("mylab", "Net"),
+        modules={"fc": linear(0), "norm": norm, "gone": None},
+        buffers={"top": tensor("7", ())},
+    )
     made = zipped({"model": net_})
     found = group(made, "model")
-    assert [t.key for t in found.tensors] == ["top", "fc.weight", "fc.bias", "norm.weight", "norm.running_mean"]
-    assert [t.kind for t in found.tensors] == [Kind.BUFFER, Kind.PARAMETER, Kind.PARAMETER, Kind.PARAMETER, Kind.BUFFER]
+    assert [t.key for t in found.tensors] == [
+        "top",
+        "fc.weight",
+        "fc.bias",
+        "norm.weight",
+        "norm.running_mean",
+    ]
+    assert [t.kind for t in found.tensors] == [
+        Kind.BUFFER,
+        Kind.PARAMETER,
+        Kind.PARAMETER,
+        Kind.PARAMETER,
+        Kind.BUFFER,
+    ]
     assert found.kind_origin is Origin.OBSERVED
     assert (found.role, found.class_name) == (Role.NETWORK, "mylab.Net")
 
@@ -243,23 +294,30 @@ def test_the_tree_shows_the_modules_with_their_classes_and_settings():
 
 
 def test_a_plain_attribute_that_is_a_tensor_is_no_part_of_the_state_dict():
-    made = zipped(module(("mylab", "Net"), parameters={"w": tensor("0", (2,))}, anchors=tensor("1", (9,))))
+    made = zipped(
+        module(("mylab", "Net"), parameters={"w": tensor("0", (2,))}, anchors=tensor("1", (9,)))
+    )
     assert [(one.role.value, [t.key for t in one.tensors]) for one in made.state_dicts] == [
         ("network", ["w"]), ("other", ["anchors"]),
     ]  # fmt: skip
 
 
 def test_a_module_that_contains_itself_is_walked_once():
-    from builders.pickles import Raw, asm, get, put
-
     made_of = Raw(asm(global_("m", "C"), "EMPTY_TUPLE", "NEWOBJ", put(3)))
-    state = {"_parameters": ordered_dict([("w", tensor("0", (2,)))]), "_buffers": ordered_dict(), "_modules": ordered_dict([("me", Raw(get(3)))])}
+    state = {
+        "_parameters": ordered_dict([("w", tensor("0", (2,)))]),
+        "_buffers": ordered_dict(),
+        "_modules": ordered_dict([("me", Raw(get(3)))]),
+    }
     made = zipped(build(made_of, state))
     assert [t.key for t in group(made).tensors] == ["w"]
 
 
 def test_a_script_object_gives_its_attributes_as_tensors():
-    inner = build(new("__torch__.torch.nn.modules.linear", "Linear"), {"weight": tensor("0", (2, 2)), "training": False})
+    inner = build(
+        new("__torch__.torch.nn.modules.linear", "Linear"),
+        {"weight": tensor("0", (2, 2)), "training": False},
+    )
     outer = build(new("__torch__.mylab", "Net"), {"fc": inner, "scale": 2.0})
     made = zipped(outer)
     assert [t.key for t in group(made).tensors] == ["fc.weight"]
@@ -269,11 +327,24 @@ def test_a_script_object_gives_its_attributes_as_tensors():
 
 
 def test_scalars_near_the_top_are_the_training_record():
-    import struct
-
-    value32 = call("numpy.core.multiarray", "scalar", build(call("numpy", "dtype", "f4"), (3, "<")), struct.pack("<f", 0.5))
+    value32 = call(
+        "numpy.core.multiarray",
+        "scalar",
+        build(call("numpy", "dtype", "f4"), (3, "<")),
+        struct.pack("<f", 0.5),
+    )
     deep = {"b": {"c": {"d": {"e": 1}}}}
-    made = zipped({"epoch": 3, "best": value32, "name": "run", "long": "x" * 500, "huge": 1 << 200, "done": True, "a": deep})
+    made = zipped(
+        {
+            "epoch": 3,
+            "best": value32,
+            "name": "run",
+            "long": "x" * 500,
+            "huge": 1 << 200,
+            "done": True,
+            "a": deep,
+        }
+    )
     assert [(s.path, s.value) for s in made.scalars] == [
         ("epoch", 3), ("best", 0.5), ("name", "run"), ("done", True),
     ]  # fmt: skip
@@ -305,4 +376,8 @@ def test_long_containers_are_cut_in_the_tree_and_counted():
 
 def test_flat_sequences_are_one_line():
     made = manifest(pickled({"a": [1, 2.5, "x"], "b": (1,), "c": list(range(50))}))
-    assert [c.value for c in made.tree.children] == ["[1, 2.5, 'x']", "(1)", "[0, 1, 2, 3, 4, 5, 6, 7, ... 42 more]"]
+    assert [c.value for c in made.tree.children] == [
+        "[1, 2.5, 'x']",
+        "(1)",
+        "[0, 1, 2, 3, 4, 5, 6, 7, ... 42 more]",
+    ]

@@ -11,7 +11,9 @@ from ckptscope.facts.tensors import Role
 
 
 def read(state: dict, groups: object = None, **more):
-    tree = {"optim": {"state": state, "param_groups": groups or [{"lr": 0.1, "params": [0]}], **more}}
+    tree = {
+        "optim": {"state": state, "param_groups": groups or [{"lr": 0.1, "params": [0]}], **more}
+    }
     return manifest(torch_zip(tree, {str(n): bytes(16) for n in range(9)}))
 
 
@@ -54,7 +56,14 @@ def test_the_kind_follows_from_state_entries_and_settings(names, settings, kind)
 
 
 def test_an_optimizer_gives_counts_shapes_and_bytes():
-    state = {n: {"step": 7, "exp_avg": tensor(str(2 * n), (2, 2)), "exp_avg_sq": tensor(str(2 * n + 1), (2, 2))} for n in range(3)}
+    state = {
+        n: {
+            "step": 7,
+            "exp_avg": tensor(str(2 * n), (2, 2)),
+            "exp_avg_sq": tensor(str(2 * n + 1), (2, 2)),
+        }
+        for n in range(3)
+    }
     groups = [
         {"lr": 0.1, "betas": (0.9, 0.999), "fused": None, "params": [0, 1]},
         {"lr": 0.2, "params": [2]},
@@ -77,7 +86,12 @@ def test_step_counters_that_differ_are_all_told_up_to_eight():
 
 
 def test_a_step_may_be_a_numpy_scalar():
-    scalar = call("numpy.core.multiarray", "scalar", build(call("numpy", "dtype", "i8"), (3, "<")), struct.pack("<q", 9))
+    scalar = call(
+        "numpy.core.multiarray",
+        "scalar",
+        build(call("numpy", "dtype", "i8"), (3, "<")),
+        struct.pack("<q", 9),
+    )
     state = {0: {"step": scalar}}
     assert read(state).optimizers[0].steps == (9,)
 
@@ -88,12 +102,17 @@ def test_shapes_follow_the_numbers_of_the_parameters_not_the_order_of_the_file()
 
 
 def test_a_parameter_without_state_has_no_shape():
-    state = {0: {"step": 1}, 1: {"step": 1, "exp_avg": tensor("0", (4,)), "exp_avg_sq": tensor("1", (4,))}}
+    state = {
+        0: {"step": 1},
+        1: {"step": 1, "exp_avg": tensor("0", (4,)), "exp_avg_sq": tensor("1", (4,))},
+    }
     assert read(state).optimizers[0].parameter_shapes == (None, (4,))
 
 
 def test_tensors_in_settings_and_lists_are_collected():
-    state = {0: {"old_dirs": [tensor("0", (2,)), tensor("1", (2,))], "d": tensor("2", (2,)), "t": 1.0}}
+    state = {
+        0: {"old_dirs": [tensor("0", (2,)), tensor("1", (2,))], "d": tensor("2", (2,)), "t": 1.0}
+    }
     made = read(state, [{"lr": tensor("3", ()), "params": [0]}])
     assert made.optimizers[0].kind == "LBFGS"
     assert [t.key for t in group(made, "optim").tensors] == [

@@ -23,6 +23,7 @@ class ArtifactError(CkptscopeError):
             file as a whole.
         offset_bytes: Byte offset within `member` (or within the file), where it is known.
         advice: What the user can do next, or None.
+        reached: What a pickle had named before it broke off; an unpickler would have run it.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class ArtifactError(CkptscopeError):
         self.member = member
         self.offset_bytes = offset_bytes
         self.advice = advice
+        self.reached: tuple[object, ...] = ()
 
     def __str__(self) -> str:
         text = self.message

@@ -27,6 +27,7 @@ from ckptscope.containers import (
 )
 from ckptscope.errors import ArtifactError, UnknownContainerError, UsageError
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
+from ckptscope.facts.pickled import Import
 from ckptscope.facts.report import Failure, FileReport, InspectReport, Skipped
 from ckptscope.facts.tensors import Manifest, StateDict, TensorInfo
 from ckptscope.sources import open_local
@@ -212,6 +213,7 @@ def _failure(error: ArtifactError, location: tuple[str, ...]) -> Failure:
         message=message,
         member=error.member,
         offset_bytes=error.offset_bytes,
+        imports=tuple(one for one in error.reached if isinstance(one, Import)),
     )
 
 

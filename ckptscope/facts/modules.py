@@ -21,7 +21,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     detail: str = ""
 
 
-class ModuleNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ModuleNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A module, or a parameter or buffer that its module holds beside or without a layer.
 
     Attributes:

@@ -6,6 +6,7 @@ nothing is judged there any more.
 
 import msgspec
 
+from ckptscope.facts.pickled import Import
 from ckptscope.facts.tensors import Manifest
 
 
@@ -17,12 +18,15 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
         message: One line for the user: what, where, what to do.
         member: Member of the archive that is meant, or None.
         offset_bytes: Byte offset within it, or None.
+        imports: What a damaged pickle had named before the damage: an unpickler would have
+            imported it by then.
     """
 
     kind: str
     message: str
     member: str | None = None
     offset_bytes: int | None = None
+    imports: tuple[Import, ...] = ()
 
 
 class FileReport(msgspec.Struct, frozen=True, kw_only=True):

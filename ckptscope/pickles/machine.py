@@ -13,7 +13,7 @@ Source: CPython's `Lib/pickle.py` (semantics of every opcode) and PEP 307, 3154,
 
 import struct
 
-from ckptscope.errors import PickleFormatError
+from ckptscope.errors import ArtifactError, PickleFormatError
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, Instance, PersistentRef, PickleGraph
 from ckptscope.pickles.handlers import HANDLERS, push_text
@@ -65,7 +65,12 @@ def trace_pickle(
         root = _run(state)
     except (IndexError, struct.error) as error:
         # The loop indexes the buffer only; a position behind its end is a pickle that breaks off.
-        raise state.fail("the pickle breaks off inside an opcode") from error
+        broken = state.fail("the pickle breaks off inside an opcode")
+        _keep_imports(broken, state)
+        raise broken from error
+    except ArtifactError as error:
+        _keep_imports(error, state)
+        raise
     return PickleGraph(
         root=root,
         member=member,
@@ -75,6 +80,11 @@ def trace_pickle(
         size_bytes=state.base + state.position - offset_bytes,
         oddities=tuple(state.oddities),
     )
+
+
+def _keep_imports(error: ArtifactError, state: MachineState) -> None:
+    """Keep what was named before the damage: a real unpickler would have run it by then."""
+    error.reached = tuple(state.imports)
 
 
 def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915

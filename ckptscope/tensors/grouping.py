@@ -80,6 +80,8 @@ def _state_dict(group: Group, optimizers: Sequence[Optimizer]) -> StateDict:
 def _role(group: Group) -> tuple[Role, str]:
     if group.source == "optimizer":
         return Role.OPTIMIZER, "a mapping with state and param_groups"
+    if group.source == "non-persistent":
+        return Role.OTHER, "buffers that state_dict() leaves out"
     if group.source == "gradients":
         return Role.OTHER, "gradients saved with their parameters"
     if group.source != "module" and not _looks_like_network(group):

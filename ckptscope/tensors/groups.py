@@ -10,8 +10,8 @@ class Group(msgspec.Struct):
 
     Attributes:
         path: Way from the top.
-        source: mapping, sequence, attributes, module, gradients, optimizer, single or
-            header.
+        source: mapping, sequence, attributes, module, non-persistent, gradients,
+            optimizer, single or header.
         tensors: In the order of the file.
         others: Entries of the same container that are no tensors.
         class_name: Class of the container, where the file names one.

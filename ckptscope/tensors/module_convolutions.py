@@ -246,7 +246,7 @@ def _told_by_name(weight: _Weight, layer: Layer) -> _Verdict:
         if weight.has_even_kernel:
             return _Verdict(True, Origin.ASSUMED, "the name above it; a Conv looks the same")
         return _Verdict(None, Origin.UNDETERMINED, "only the name above it speaks for transposed")
-    if weight.has_even_kernel:
+    if weight.has_even_kernel and "conv" not in layer.name.lower():
         reason = "even kernels serve both, and no bias or neighbour tells"
         return _Verdict(None, Origin.UNDETERMINED, reason)
     return _Verdict(False, Origin.ASSUMED, "a transposed one looks the same but is rarer")
@@ -267,7 +267,8 @@ def _with_bilinear(
     if "bilinear" in words(layer.name):
         told = _Verdict(None, Origin.ASSUMED, "its name; a Conv1d looks the same")
         return _guess(layer, told, [bilinear, *readings])
-    if weight.kernel[0] > _LARGEST_KERNEL and weight.kernel[0] >= weight.second:
+    long = weight.kernel[0] > _LARGEST_KERNEL and weight.kernel[0] >= weight.second
+    if long and "conv" not in layer.name.lower():
         told = _Verdict(None, Origin.UNDETERMINED, "its kernel would be very long")
         return _guess(layer, told, [*readings[:1], bilinear, *readings[1:]])
     if verdict.origin is Origin.OBSERVED:

@@ -25,7 +25,7 @@ _SPARE_MODULES = 1_000
 _PARAMETRIZATIONS = "parametrizations"
 
 
-class Draft(msgspec.Struct, eq=False):
+class Draft(msgspec.Struct, eq=False, gc=False):
     """A module, as far as keys tell.
 
     Attributes:
@@ -99,7 +99,7 @@ def collect_layers(root: Draft) -> list[Layer]:
     """Give every module with tensors its layer; return those that tell others something."""
     found: list[Layer] = []
     _collect(root, None, found)
-    return [one for one in found if "weight" in one.shapes or "running_mean" in one.shapes]
+    return [one for one in found if one.weight or "running_mean" in one.shapes]
 
 
 def _collect(draft: Draft, parent: Draft | None, found: list[Layer]) -> None:
@@ -136,6 +136,7 @@ def _layer(draft: Draft, parent: Draft | None) -> Layer:
             _undo_weight_norm(layer, name.removesuffix("_g"))
     if "zero_point" in shapes and "weight" in shapes:
         _undo_quantization(layer)
+    layer.weight = shapes.get("weight", ())
     layer.below = {
         name: {own: tensor.shape for own, tensor in child.tensors}
         for name, child in draft.children.items()

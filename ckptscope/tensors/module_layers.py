@@ -25,7 +25,7 @@ _MOST_SIZES = 6
 _MOST_DIMENSIONS = 5
 
 
-class Layer(msgspec.Struct, eq=False, kw_only=True):
+class Layer(msgspec.Struct, eq=False, kw_only=True, gc=False):
     """A module with tensors of its own, before it is known what it is.
 
     Attributes:
@@ -39,6 +39,7 @@ class Layer(msgspec.Struct, eq=False, kw_only=True):
         notes: What was undone for that: `weight norm`.
         below: Tensors that each sub-module holds itself, by their names.
         settings: Whole numbers among the attributes of a pickled module.
+        weight: Shape of its weight; empty for none.
         position: Place among the layers in the order of the file; -1 for those that tell others
             nothing.
     """
@@ -52,12 +53,8 @@ class Layer(msgspec.Struct, eq=False, kw_only=True):
     notes: list[str]
     below: dict[str, dict[str, Shape]]
     settings: dict[str, int]
+    weight: Shape = ()
     position: int = -1
-
-    @property
-    def weight(self) -> Shape:
-        """Shape of its weight; empty for none."""
-        return self.shapes.get("weight", ())
 
     @property
     def is_numbered(self) -> bool:

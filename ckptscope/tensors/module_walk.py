@@ -86,10 +86,13 @@ class _ModuleWalk:
     def _tensors(self, holder: object, prefix: str, kind: Kind, without: set[str]) -> None:
         for key, value in mapping_pairs(holder) or []:
             self.walker.step()
-            if type(key) is not str or value is None or key in without:
+            if type(key) is not str or value is None:
                 continue
             tensor = self.walker.tensor(value, prefix + key, self.path)
-            if tensor is not None:
+            if tensor is not None and key in without:
+                left_out = msgspec.structs.replace(tensor, kind=kind, kind_origin=Origin.OBSERVED)
+                self.walker.groups.append(Group(self.path, "non-persistent", [left_out]))
+            elif tensor is not None:
                 self.tensors.append(
                     msgspec.structs.replace(tensor, kind=kind, kind_origin=Origin.OBSERVED)
                 )

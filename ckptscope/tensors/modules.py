@@ -124,11 +124,12 @@ class _Assembly:
             return recognise_block(below), [], []
         guess = recognise(layer, self._around)
         claims = guess.claims if guess is not None else ()
+        known = frozenset(claims)
         claimed = [tensor for name in claims for _, tensor in layer.sources[name]]
         loose = [
             source
             for name, sources in layer.sources.items()
-            if name not in claims
+            if name not in known
             for source in sources
         ]
         return guess, claimed, loose

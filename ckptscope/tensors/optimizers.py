@@ -32,6 +32,8 @@ _KINDS: tuple[tuple[frozenset[str], frozenset[str], str], ...] = (
     (frozenset({"exp_avg", "exp_avg_sq"}), frozenset({"amsgrad"}), "Adam or AdamW"),
     (frozenset({"exp_avg", "exp_avg_sq"}), frozenset({"decoupled_weight_decay"}), "RAdam"),
     (frozenset({"exp_avg", "exp_avg_sq"}), frozenset({"betas"}), "Adam family"),
+    (frozenset({"step", "variance"}), frozenset({"beta2_decay"}), "Adafactor"),
+    (frozenset({"step", "row_var", "col_var"}), frozenset(), "Adafactor"),
     (frozenset({"square_avg", "acc_delta"}), frozenset(), "Adadelta"),
     (frozenset({"square_avg"}), frozenset(), "RMSprop"),
     (frozenset({"prev", "step_size"}), frozenset(), "Rprop"),

@@ -67,11 +67,10 @@ def read_values(build: ManifestBuild, tensor: TensorInfo) -> npt.NDArray[np.gene
             f"{source.size:,} bytes"
         )
     raw = source.read(start * dtype.itemsize, (end - start) * dtype.itemsize)
-    flat = np.frombuffer(raw, dtype=dtype)
     if build.byteorder_of(tensor.storage) == "big":
-        flat = flat.byteswap()
+        raw = np.frombuffer(raw, dtype=dtype).byteswap().tobytes()
     strides = tuple(step * dtype.itemsize for step in tensor.stride)
-    values = np.lib.stride_tricks.as_strided(flat, tensor.shape, strides, writeable=False)
+    values: npt.NDArray[np.generic] = np.ndarray(tensor.shape, dtype, raw, 0, strides)
     return _finish(values, tensor)
 
 

@@ -40,6 +40,8 @@ _MOST_TREE_NODES = 20_000
 _SCALAR_DEPTH = 3
 _MOST_SCALARS = 256
 _SCALAR_CHARACTERS = 200
+#: Characters of one segment of a path; paths are copied at every level.
+_SEGMENT_CHARACTERS = 1000
 _PLAIN = (bool, int, float, str)
 #: Module versions count changes of a module's format; torch is at 2.
 _MOST_VERSION = 1 << 31
@@ -399,11 +401,12 @@ class Walker:
                 group.tensors.append(tensor)
                 continue
             group.others += 1
+            below = join(path, text[:_SEGMENT_CHARACTERS])
             if self._room(children):
-                children.append(self.visit(value, text, join(path, text), depth + 1))
+                children.append(self.visit(value, text, below, depth + 1))
             else:
                 left_out += 1
-                self.visit(value, text, join(path, text), depth + 1)
+                self.visit(value, text, below, depth + 1)
         if group.tensors:
             self._drop_repeated(group)
             self.groups.append(group)

@@ -9,16 +9,15 @@ Source: `torch/serialization.py` (`_save`, `_load`) and `caffe2/serialize/inline
 from functools import partial
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings
+from ckptscope.containers.further_pickles import FurtherPickles
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.torchscript import read_script_classes
-from ckptscope.errors import ArtifactError
 from ckptscope.facts.containers import ContainerKind, Storage
-from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import PickleGraph
 from ckptscope.pickles import trace_pickle
-from ckptscope.sources import ByteSource
 
 PICKLE_NAME = "data.pkl"
 _STORAGE_FOLDER = "data/"
@@ -68,7 +67,7 @@ def read_torch_layout(
     facts = _format_facts(members, root)
     byteorder = _byteorder(dict(facts).get("byteorder"), root, findings)
     storages: dict[str, Storage] = {}
-    further: list[PickleGraph] = []
+    further = FurtherPickles(limits, findings)
     unclaimed: list[str] = []
     prefix = root + _STORAGE_FOLDER
     code = [name for name in names if name.startswith(root + "code/")]
@@ -76,11 +75,11 @@ def read_torch_layout(
         if name.startswith(prefix):
             storages[name[len(prefix) :]] = _storage(members, name, prefix)
         elif name.endswith(".pkl") and name != main:
-            _trace_further(members, name, limits, further, findings)
+            further.read_member(members, name)
         elif name != main and name[len(root) :] not in (*_FACT_MEMBERS, *_SILENT_MEMBERS):
             unclaimed.append(name)
     for source in members.shadowed(main):
-        _trace_source(source, main, limits, further, findings)
+        further.read_source(source, main)
     for storage in storages.values():
         if storage.compressed:
             members.believable(storage.member or "")
@@ -89,7 +88,7 @@ def read_torch_layout(
         containers=_refined(containers, code, members, root),
         script_classes=read_script_classes(members, root, code) if code else {},
         graph=graph,
-        further_graphs=tuple(further),
+        further_graphs=further.finish(),
         storages=storages,
         byteorder=byteorder,
         pickle_bytes=sum(
@@ -106,44 +105,6 @@ def read_torch_layout(
 def _trace(members: MemberTable, name: str, limits: Limits) -> PickleGraph:
     contents = members.read_checked(name)
     return trace_pickle(contents, limits=limits, size_bytes=contents.size, member=name)
-
-
-def _trace_further(
-    members: MemberTable,
-    name: str,
-    limits: Limits,
-    graphs: list[PickleGraph],
-    findings: list[Finding],
-) -> None:
-    """Trace a pickle beside the main one; damage in it is a finding."""
-    try:
-        source = members.read_checked(name)
-    except ArtifactError as error:
-        findings.append(_unreadable(name, error))
-        return
-    _trace_source(source, name, limits, graphs, findings)
-
-
-def _trace_source(
-    source: ByteSource,
-    name: str,
-    limits: Limits,
-    graphs: list[PickleGraph],
-    findings: list[Finding],
-) -> None:
-    try:
-        graphs.append(trace_pickle(source, limits=limits, size_bytes=source.size, member=name))
-    except ArtifactError as error:
-        findings.append(_unreadable(name, error))
-
-
-def _unreadable(name: str, error: ArtifactError) -> Finding:
-    return finding(
-        Code.PICKLE_SECOND_UNREADABLE,
-        f"a further pickle cannot be read: {error}",
-        severity=Severity.WARNING,
-        member=name,
-    )
 
 
 def behind_stop(size_bytes: int, graph: PickleGraph) -> list[Finding]:

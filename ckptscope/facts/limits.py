@@ -14,6 +14,7 @@ class Meter:
     Attributes:
         file_bytes: Bytes of the file.
         unpacked_bytes: Bytes that were unpacked from it.
+        traced_bytes: Bytes of pickles that were interpreted.
         opened: Members that were looked at.
         checkpoints: Checkpoints that were read.
     """
@@ -21,6 +22,7 @@ class Meter:
     def __init__(self, file_bytes: int) -> None:
         self.file_bytes = file_bytes
         self.unpacked_bytes = 0
+        self.traced_bytes = 0
         self.opened = 0
         self.checkpoints = 0
 
@@ -48,6 +50,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: A larger graph may take so many times the bytes of its pickle, or of the file if that is
     #: smaller. Pickles of numbers, the most expensive in practice, need 12.
     graph_ratio: int = 12
+    #: Bytes of pickles that are interpreted in one file at least, ...
+    traced_bytes: int = 48 << 20
+    #: ... and of a larger file so many times its bytes: pickles may be stored compressed.
+    traced_ratio: int = 4
+    #: What a real unpickler would not accept, and still is read over, in one pickle.
+    oddities: int = 100
     #: Globals that one pickle may name; picklers write each name once and refer to it later.
     imports: int = 100_000
     #: Open MARKs of a pickle; one for each level of nesting while it is built.
@@ -89,6 +97,21 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         if self.meter is not None:
             pickle_bytes = min(pickle_bytes, self.meter.file_bytes)
         return max(self.graph_bytes, self.graph_ratio * pickle_bytes)
+
+    def spend_traced(self, count: int, member: str | None) -> None:
+        """Count bytes of a pickle that are interpreted.
+
+        Raises:
+            LimitError: More than a file of this size may hold.
+        """
+        if self.meter is None:
+            return
+        allowed = max(self.traced_bytes, self.traced_ratio * self.meter.file_bytes)
+        self.meter.traced_bytes += count
+        if self.meter.traced_bytes > allowed:
+            raise LimitError(
+                "traced_bytes", allowed=allowed, actual=self.meter.traced_bytes, member=member
+            )
 
     def count_opened(self) -> None:
         """Count a member that is looked at.

@@ -424,8 +424,7 @@ def _build(state: MachineState) -> None:
         else:
             target.state = value
     elif isinstance(target, GlobalRef | PersistentRef):
-        if state.counts_oddities:
-            state.odd(f"BUILD changes {_type_word(target)}")
+        state.odd(f"BUILD changes {_type_word(target)}")
     else:
         raise state.fail(f"expected an instance for BUILD, found {_type_word(target)}")
 

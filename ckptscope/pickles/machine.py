@@ -248,6 +248,27 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
         elif op == 0x88:  # NEWTRUE
             push(True)
             continue
+        elif op == 0x8C:  # SHORT_BINUNICODE
+            size = buffer[position]
+            end = position + 1 + size
+            if end > length:
+                state.position, state.opcode_offset = position + 1, base + position - 1
+                state.budget = budget
+                push_text(state, size)
+                buffer, base, position = state.buffer, state.base, state.position
+                budget, length = state.budget, len(buffer)
+                soft = length - LONGEST_FIXED_OPCODE if state.more else length - 1
+                continue
+            try:
+                push(str(buffer[position + 1 : end], "utf-8", "surrogatepass"))
+            except UnicodeDecodeError as error:
+                raise _at(state, base + position - 1).fail("expected UTF-8") from error
+            budget -= TEXT_COST + size
+            position = end
+        elif op == 0x94:  # MEMOIZE
+            if len(stack) <= fence:
+                raise _at(state, base + position - 1).fail("stack underflow")
+            memo[len(memo)] = stack[-1]
         elif op == 0x2E:  # STOP
             state.position, state.opcode_offset = position, base + position - 1
             state.fence = fence

@@ -20,8 +20,6 @@ NODE_COST = 144
 IMPORT_COST = 256
 _MEMO_COST = 100
 _STACK_COST = 9
-#: Sentences kept of what a real unpickler would not accept.
-_MOST_ODDITIES = 100
 #: No opcode but the ones with a length of their own takes more bytes than this.
 LONGEST_FIXED_OPCODE = 16
 
@@ -113,6 +111,7 @@ class MachineState:
                 offset_bytes=offset,
             )
         self.buffer = self.source.read(offset, min(max(length, self._chunk), left))
+        self.limits.spend_traced(len(self.buffer), self.member)
         self.base = offset
         self.position = 0
         self._chunk = min(self._chunk * 2, _LARGEST_CHUNK)
@@ -159,15 +158,21 @@ class MachineState:
         """Make the error that names the current opcode."""
         return PickleFormatError(message, member=self.member, offset_bytes=self.opcode_offset)
 
-    @property
-    def counts_oddities(self) -> bool:
-        """Whether further oddities are still kept."""
-        return len(self.oddities) < _MOST_ODDITIES
-
     def odd(self, message: str) -> None:
-        """Note what a real unpickler would not have accepted, and go on."""
-        if self.counts_oddities:
-            self.oddities.append((self.opcode_offset, message))
+        """Note what a real unpickler would not have accepted, and go on.
+
+        Raises:
+            LimitError: There is too much of it.
+        """
+        if len(self.oddities) >= self.limits.oddities:
+            raise LimitError(
+                "oddities",
+                allowed=self.limits.oddities,
+                actual=len(self.oddities) + 1,
+                member=self.member,
+                offset_bytes=self.opcode_offset,
+            )
+        self.oddities.append((self.opcode_offset, message))
 
     def refer(self, pid: object) -> PersistentRef:
         """Make the node of an object outside the pickle, and remember it."""

@@ -32,6 +32,7 @@ _TRANSPOSED = re.compile(r"deconv|transpos|conv_?t(?![a-z])|tconv|up_?conv|uncon
 _LEAST_GROUPS = 4
 #: Kernels beyond are no kernels of a Conv1d, but the second input of a Bilinear.
 _LARGEST_KERNEL = 64
+_WIDTHS_FIT = "the widths of the layers beside it fit only that"
 
 
 class _Weight(msgspec.Struct, frozen=True):
@@ -211,11 +212,10 @@ def _told_by_neighbours(weight: _Weight, layer: Layer, around: Surroundings) -> 
     if len(votes) == 2:
         return _Verdict(None, Origin.UNDETERMINED, "the layers beside it disagree")
     if votes == {False}:
-        return _Verdict(False, Origin.ASSUMED, "the layers beside it are as wide as that asks for")
+        return _Verdict(False, Origin.ASSUMED, _WIDTHS_FIT)
     if votes == {True}:
         if layer.is_numbered or _has_transposed_name(layer):
-            reason = "the layers beside it are as wide as that asks for"
-            return _Verdict(True, Origin.ASSUMED, reason)
+            return _Verdict(True, Origin.ASSUMED, _WIDTHS_FIT)
         reason = "the layer that follows in the file fits a transposed one, its name does not"
         return _Verdict(None, Origin.UNDETERMINED, reason)
     return None

@@ -223,7 +223,7 @@ def _undo_quantization(layer: Layer) -> None:
     """Count the scale and zero point of a quantized layer's output to its weight."""
     dtype = layer.sources["weight"][0][1].dtype
     if dtype.startswith("q"):
-        _merge(layer, "weight", layer.weight, ("weight", "scale", "zero_point"), dtype)
+        _merge(layer, "weight", layer.shapes["weight"], ("weight", "scale", "zero_point"), dtype)
 
 
 def _merge(layer: Layer, name: str, shape: Shape, parts: tuple[str, ...], note: str) -> None:

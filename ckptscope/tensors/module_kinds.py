@@ -87,7 +87,7 @@ def recognise_block(below: dict[str, dict[str, Shape]]) -> Guess | None:
     part = "Decoder" if below.keys() >= {"multihead_attn", "norm3"} else "Encoder"
     return Guess(
         kind=f"Transformer{part}Layer",
-        detail=f"{widths[1]}, feed-forward {widths[0]}",
+        detail=f"{widths[1]}, ff {widths[0]}",
         origin=Origin.ASSUMED,
         reason="its sub-modules have the names that torch gives",
         claims=(),

@@ -42,6 +42,7 @@ class Layer(msgspec.Struct, eq=False, kw_only=True, gc=False):
         weight: Shape of its weight; empty for none.
         position: Place among the layers in the order of the file; -1 for those that tell others
             nothing.
+        rank: How many of the layers before it mix channels.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Layer(msgspec.Struct, eq=False, kw_only=True, gc=False):
     settings: dict[str, int]
     weight: Shape = ()
     position: int = -1
+    rank: int = 0
 
     @property
     def is_numbered(self) -> bool:
@@ -110,18 +112,19 @@ class Surroundings:
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._layers = layers
+        self._matrices: list[Layer] = []
         self._by_width: dict[tuple[int, int], Layer] = {}
         #: Whether some layer holds its matrix as [in, out].
         self.has_transposed_matrices = False
         self.first_convolution = -1
         for position, layer in enumerate(layers):
-            layer.position = position
-            self._note(layer)
+            layer.position, layer.rank = position, len(self._matrices)
+            if 2 <= len(layer.weight) <= _MOST_DIMENSIONS:
+                self._note(layer)
 
     def _note(self, layer: Layer) -> None:
         weight = layer.weight
-        if not _is_matrix(layer):
-            return
+        self._matrices.append(layer)
         for width in weight[:2]:
             self._by_width.setdefault((layer.family, width), layer)
         if len(weight) > 2 and self.first_convolution < 0:
@@ -142,20 +145,29 @@ class Surroundings:
         return found if found is not None and found.family == layer.family else None
 
     def meeting(self, layer: Layer, width: int) -> Iterator[Layer]:
-        """Yield the layers with that many inputs or outputs, the nearest first."""
-        for distance in range(1, _REACH + 1):
-            for steps in (-distance, distance):
-                found = self.step(layer, steps)
-                if found is not None and _is_matrix(found) and width in found.weight[:2]:
-                    yield found
+        """Yield the layers that mix channels and give a normalisation its width, or take it.
+
+        The nearest in the file come first; then one of the same module, wherever it stands.
+        """
+        for distance in range(_REACH):
+            before, behind = layer.rank - 1 - distance, layer.rank + distance
+            if before >= 0 and _gives(self._matrices[before], width):
+                yield self._matrices[before]
+            if behind < len(self._matrices) and _takes(self._matrices[behind], width):
+                yield self._matrices[behind]
         found = self._by_width.get((layer.family, width))
         if found is not None:
             yield found
 
 
-def _is_matrix(layer: Layer) -> bool:
-    """Whether a layer mixes channels: Linear, convolutions."""
-    return 2 <= len(layer.weight) <= _MOST_DIMENSIONS
+def _gives(layer: Layer, width: int) -> bool:
+    """Whether so many channels may leave a layer; which side that is, a convolution hides."""
+    return layer.weight[0] == width or (len(layer.weight) > 2 and layer.weight[1] == width)
+
+
+def _takes(layer: Layer, width: int) -> bool:
+    """Whether so many channels may enter a layer."""
+    return layer.weight[1] == width or (len(layer.weight) > 2 and layer.weight[0] == width)
 
 
 def words(name: str) -> list[str]:

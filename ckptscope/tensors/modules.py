@@ -124,14 +124,12 @@ class _Assembly:
             return recognise_block(below), [], []
         guess = recognise(layer, self._around)
         claims = guess.claims if guess is not None else ()
-        known = frozenset(claims)
         claimed = [tensor for name in claims for _, tensor in layer.sources[name]]
-        loose = [
-            source
-            for name, sources in layer.sources.items()
-            if name not in known
-            for source in sources
-        ]
+        loose: list[tuple[str, TensorInfo]] = []
+        if len(claims) < len(layer.sources):
+            known = frozenset(claims)
+            for name, sources in layer.sources.items():
+                loose += sources if name not in known else []
         return guess, claimed, loose
 
     def _children(self, draft: Draft, node: TreeNode | None) -> list[ModuleNode]:

@@ -38,6 +38,13 @@ def main() -> int:
                 _add(totals[kind], tally)
                 peak = max(peak, mib)
             first += size
+            escaped = sum(len(tally.escapes) for tally in totals.values())
+            print(
+                f"{first - options.first:,} cases of each kind, {escaped} escapes, "
+                f"peak {peak:.0f} MiB",
+                file=sys.stderr,
+                flush=True,
+            )
     for kind, tally in totals.items():
         print(
             f"{kind}: {tally.cases:,} cases, {tally.read:,} read, {tally.refused:,} refused, "

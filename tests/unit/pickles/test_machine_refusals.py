@@ -212,9 +212,10 @@ def test_more_globals_than_a_pickler_would_write_are_refused():
     assert len(trace(data, Limits(imports=50)).imports) == 50
 
 
-def test_oddities_are_kept_up_to_a_bound():
-    graph = trace(asm(b"\x82\x07" * 5000, "STOP"))
-    assert 0 < len(graph.oddities) <= 1000
+def test_more_oddities_than_the_limit_are_refused():
+    data = asm(b"\x82\x07" * 5, "STOP")
+    assert len(trace(data, Limits(oddities=5)).oddities) == 5
+    assert limited(data, oddities=4).limit == "oddities"
 
 
 def test_open_marks_are_counted_in_the_loop_and_by_the_limit():

@@ -15,6 +15,8 @@ from statistics import median
 _MIB = 1 << 20
 #: Linux counts `ru_maxrss` in KiB (getrusage(2)), macOS in bytes.
 _RSS_BYTES = 1 if sys.platform == "darwin" else 1024
+#: A user's machine keeps bytecode and buffers output, whatever this shell is told.
+_UNUSUAL = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPATH")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,9 +90,12 @@ def run_once(program: Program) -> Sample:
     Raises:
         SystemExit: It failed; what it measured would mean nothing.
     """
+    environment = {name: text for name, text in os.environ.items() if name not in _UNUSUAL}
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
-        process = subprocess.Popen(program.arguments, stdin=subprocess.DEVNULL, stdout=output)
+        process = subprocess.Popen(
+            program.arguments, stdin=subprocess.DEVNULL, stdout=output, env=environment
+        )
         # The kernel counts what this process holds at the fork into the child's peak, so this
         # module and all that call it import nothing large.
         _, status, usage = os.wait4(process.pid, 0)

@@ -5,7 +5,6 @@ that wires the rooms together.
 """
 
 import gc
-import glob
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -83,6 +82,8 @@ def _expand(paths: Iterable[PathLike]) -> Iterator[tuple[Path, bool]]:
         if _exists(path):
             yield from _expand_one(path)
             continue
+        import glob
+
         matches = sorted(glob.glob(str(given), recursive=True))
         if not matches:
             raise UsageError(f"no such file or folder: {str(given)!r}")

@@ -13,6 +13,7 @@ import msgspec
 
 from ckptscope.containers.contents import Contents, TensorTable, finding
 from ckptscope.containers.described import contiguous_stride
+from ckptscope.containers.marks import METADATA_NAME, claimed_by
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.pieces import Piece, PieceStorages, read_piece
 from ckptscope.errors import ArtifactError, ContainerFormatError
@@ -32,28 +33,7 @@ from ckptscope.pickles.views import (
     sequence_items,
 )
 
-_NAME = ".metadata"
-_ENDING = ".distcp"
 _MODULE = "torch.distributed.checkpoint"
-
-
-def find_distributed_roots(members: MemberTable) -> list[str]:
-    """Return the folders with a `.metadata` that is a pickle."""
-    return [
-        name.removesuffix(_NAME)
-        for name in members.entries
-        if (name == _NAME or name.endswith("/" + _NAME)) and members.head(name, 1) == b"\x80"
-    ]
-
-
-def claimed_by(members: MemberTable, root: str) -> list[str]:
-    """Return the members of a distributed checkpoint; what else lies beside it is read apart."""
-    return [
-        name
-        for name in members.entries
-        if name == root + _NAME
-        or (name.startswith(root) and name.endswith(_ENDING) and "/" not in name[len(root) :])
-    ]
 
 
 def read_distributed(
@@ -64,7 +44,7 @@ def read_distributed(
     Raises:
         ArtifactError: `.metadata` is damaged or describes something else.
     """
-    name = root + _NAME
+    name = root + METADATA_NAME
     source = members.open(name)
     graph = trace_pickle(source, limits=limits, size_bytes=source.size, member=name)
     reader = _Reader(members, root, limits)
@@ -294,7 +274,7 @@ class _Reader:
                 Code.DESCRIPTION_ODD,
                 f"the entry {name[:200]!r} is not described as a tensor: {what}",
                 severity=Severity.ERROR,
-                member=self._root + _NAME,
+                member=self._root + METADATA_NAME,
             )
         )
 

@@ -4,7 +4,6 @@ Enters: a source. Leaves: plain Python values; pairs keep their order and repeat
 to the caller. Numbers longer than any size or offset, and nesting without end, are refused.
 """
 
-import json
 from collections.abc import Callable
 
 from ckptscope.errors import ContainerFormatError, LimitError
@@ -35,6 +34,8 @@ def read_json(
         ContainerFormatError: It is no JSON.
         LimitError: It is too long.
     """
+    import json
+
     length = source.size - start if size is None else size
     if length > limit_bytes:
         raise LimitError("header_bytes", allowed=limit_bytes, actual=length, member=source.name)

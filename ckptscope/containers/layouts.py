@@ -1,7 +1,7 @@
 """Every layout of members that is a checkpoint, in one table.
 
 Enters: a table of members. Leaves: the places at which a layout starts, what each claims, and the
-way to read it. A further format is a further row.
+way to read it. A further format is a further row. Readers are loaded when they are first needed.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,21 +11,18 @@ from typing import Protocol
 import msgspec
 
 from ckptscope.containers.contents import Contents, finding
-from ckptscope.containers.distributed import (
+from ckptscope.containers.marks import (
+    PICKLE_NAME,
     claimed_by,
     find_distributed_roots,
-    read_distributed,
+    find_export_roots,
+    find_model_json_roots,
+    find_package_roots,
+    find_roots,
+    is_numpy_archive,
+    package_pickles,
 )
 from ckptscope.containers.members import MemberTable
-from ckptscope.containers.model_json import find_model_json_roots, read_model_json
-from ckptscope.containers.numpy_files import is_numpy_archive, read_numpy_archive
-from ckptscope.containers.torch_export import find_export_roots, read_torch_export
-from ckptscope.containers.torch_layout import PICKLE_NAME, find_roots, read_torch_layout
-from ckptscope.containers.torch_package import (
-    find_package_roots,
-    package_pickles,
-    read_package_pickle,
-)
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
@@ -77,8 +74,14 @@ def _numpy(members: MemberTable, limits: Limits) -> Iterator[Place]:
             claims=_below(""),
             containers=(ContainerKind.NUMPY_ARCHIVE,),
             location=(),
-            read=lambda chain: read_numpy_archive(members, limits, containers=chain),
+            read=partial(_read_numpy, members, limits),
         )
+
+
+def _read_numpy(members: MemberTable, limits: Limits, chain: _Chain) -> Contents:
+    from ckptscope.containers.numpy_files import read_numpy_archive
+
+    return read_numpy_archive(members, limits, containers=chain)
 
 
 def _packages(members: MemberTable, limits: Limits) -> Iterator[Place]:
@@ -97,16 +100,22 @@ def _packages(members: MemberTable, limits: Limits) -> Iterator[Place]:
 def _read_package(
     members: MemberTable, root: str, name: str, limits: Limits, chain: _Chain
 ) -> Contents:
+    from ckptscope.containers.torch_package import read_package_pickle
+
     return read_package_pickle(members, root, name, limits, containers=chain)
 
 
 def _exports(members: MemberTable, limits: Limits) -> Iterator[Place]:
     for root in find_export_roots(members):
+        from ckptscope.containers.torch_export import read_torch_export
+
         yield _special_place(members, root, limits, ContainerKind.TORCH_EXPORT, read_torch_export)
 
 
 def _model_json(members: MemberTable, limits: Limits) -> Iterator[Place]:
     for root in find_model_json_roots(members):
+        from ckptscope.containers.model_json import read_model_json
+
         yield _special_place(members, root, limits, ContainerKind.TORCHSCRIPT, read_model_json)
 
 
@@ -146,6 +155,8 @@ def _distributed(members: MemberTable, limits: Limits) -> Iterator[Place]:
 
 
 def _read_distributed(members: MemberTable, root: str, limits: Limits, chain: _Chain) -> Contents:
+    from ckptscope.containers.distributed import read_distributed
+
     return read_distributed(members, root, limits, containers=chain)
 
 
@@ -174,6 +185,8 @@ def _torch_layouts(members: MemberTable, limits: Limits) -> Iterator[Place]:
 
 
 def _read_torch_layout(members: MemberTable, root: str, limits: Limits, chain: _Chain) -> Contents:
+    from ckptscope.containers.torch_layout import read_torch_layout
+
     return read_torch_layout(members, root, limits, containers=chain)
 
 

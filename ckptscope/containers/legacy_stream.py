@@ -19,23 +19,9 @@ from ckptscope.pickles.persistent import storage_uses
 from ckptscope.pickles.views import plain_text, short
 from ckptscope.sources import ByteSource, Window
 
-#: Torch's `MAGIC_NUMBER`.
-MAGIC = 0x1950A86A20F9469CFC6C
-#: LONG1 of ten bytes, the number, STOP: what every binary protocol writes behind its PROTO.
-_MAGIC_BINARY = b"\x8a\x0a" + MAGIC.to_bytes(10, "little") + b"."
-_MAGIC_TEXT = b"L%dL\n." % MAGIC
 #: Torch's `PROTOCOL_VERSION` of the stream.
 _PROTOCOL_VERSION = 1001
 _COUNT_BYTES = 8
-
-
-def is_legacy_stream(head: bytes) -> bool:
-    """Whether the first bytes are the magic number's pickle."""
-    return head.startswith(_MAGIC_TEXT) or (
-        # From protocol 4 on a frame of 9 bytes may come first.
-        head[:1] == b"\x80"
-        and (head[2:].startswith(_MAGIC_BINARY) or head[11:].startswith(_MAGIC_BINARY))
-    )
 
 
 def read_legacy_stream(

@@ -9,6 +9,7 @@ Source: `caffe2/proto/torch.proto` (ModelDef, ModuleDef, ParameterDef, TensorDef
 from ckptscope.containers.contents import Contents, TensorTable, finding
 from ckptscope.containers.described import as_layout, as_list, as_mapping, as_number
 from ckptscope.containers.json_text import read_json
+from ckptscope.containers.marks import MODEL_JSON
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
 from ckptscope.errors import ContainerFormatError, LimitError
@@ -17,7 +18,6 @@ from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.tensors import Kind, Origin, TensorInfo
 
-_NAME = "model.json"
 #: caffe2's `TensorProto.DataType` by name → dtype.
 _DTYPES = {
     "FLOAT": "float32",
@@ -34,19 +34,6 @@ _DTYPES = {
 }
 
 
-def find_model_json_roots(members: MemberTable) -> list[str]:
-    """Return the folders with a `model.json` and code beside it."""
-    return [
-        root
-        for root in (
-            name.removesuffix(_NAME)
-            for name in members.entries
-            if name == _NAME or name.endswith("/" + _NAME)
-        )
-        if any(name.startswith(f"{root}code/") for name in members.entries)
-    ]
-
-
 def read_model_json(
     members: MemberTable, root: str, limits: Limits, *, containers: tuple[ContainerKind, ...]
 ) -> Contents:
@@ -55,7 +42,7 @@ def read_model_json(
     Raises:
         ArtifactError: The description is damaged.
     """
-    name = root + _NAME
+    name = root + MODEL_JSON
     document = as_mapping(read_json(members.open(name), limits.header_bytes), "the file", name)
     reader = _Reader(members, root, limits, document)
     tensors = reader.module(as_mapping(document.get("mainModule"), "mainModule", name), "", 0)
@@ -93,7 +80,7 @@ class _Reader:
     ) -> None:
         self._members = members
         self._root = root
-        self._name = root + _NAME
+        self._name = root + MODEL_JSON
         self._limits = limits
         self._tensors = as_list(document.get("tensors", []), "tensors", self._name)
         self.storages: dict[str, Storage] = {}

@@ -5,10 +5,8 @@ string open when the graph is walked. Storages of the inner stream get keys of t
 """
 
 from ckptscope.containers.contents import Contents
-from ckptscope.containers.legacy_stream import read_legacy_stream
+from ckptscope.containers.marks import find_roots
 from ckptscope.containers.sniff import Format, sniff_format
-from ckptscope.containers.torch_layout import find_roots, read_torch_layout
-from ckptscope.containers.zip_members import read_zip_members
 from ckptscope.errors import ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.limits import Limits
@@ -47,8 +45,13 @@ def _pickle_source(contents: Contents) -> ByteSource:
 def _read(source: ByteSource, limits: Limits) -> Contents:
     found = sniff_format(source)
     if found is Format.LEGACY_STREAM:
+        from ckptscope.containers.legacy_stream import read_legacy_stream
+
         return read_legacy_stream(source, limits, containers=(ContainerKind.LEGACY_STREAM,))
     if found is Format.ZIP:
+        from ckptscope.containers.torch_layout import read_torch_layout
+        from ckptscope.containers.zip_members import read_zip_members
+
         members = read_zip_members(source, limits)
         for root in find_roots(list(members.entries)):
             return read_torch_layout(members, root, limits, containers=(ContainerKind.TORCH_ZIP,))

@@ -52,11 +52,6 @@ def read_numpy_file(
     )
 
 
-def is_numpy_archive(members: MemberTable) -> bool:
-    """Whether an archive holds nothing but .npy members."""
-    return bool(members.entries) and all(name.endswith(".npy") for name in members.entries)
-
-
 def read_numpy_archive(
     members: MemberTable, limits: Limits, *, containers: tuple[ContainerKind, ...]
 ) -> Contents:

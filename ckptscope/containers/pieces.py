@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from ckptscope.containers.contents import Contents
-from ckptscope.containers.torch_layout import find_roots, read_torch_layout
+from ckptscope.containers.marks import find_roots
+from ckptscope.containers.torch_layout import read_torch_layout
 from ckptscope.containers.zip_members import read_zip_members
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage

@@ -2,7 +2,7 @@
 
 Enters: a source, or a folder. Leaves: for each checkpoint its `Contents`; for each member that is
 none, or is damaged, an `Unread` that says why. Nothing is extracted to disk; a compressed wrapper
-is spooled to a file without a name.
+is spooled to a file without a name. Readers are loaded when a file needs them.
 """
 
 from collections.abc import Iterator
@@ -12,24 +12,15 @@ from pathlib import Path
 import msgspec
 
 from ckptscope.containers import triage
-from ckptscope.containers.compressed import unpack
 from ckptscope.containers.contents import Contents
-from ckptscope.containers.cut_off import explain_cut_off
 from ckptscope.containers.folder_members import pick_folder_members, read_folder_members
 from ckptscope.containers.layouts import Place as CheckpointPlace
 from ckptscope.containers.layouts import find_places
-from ckptscope.containers.legacy_stream import read_legacy_stream
-from ckptscope.containers.legacy_tar import is_legacy_tar, read_legacy_tar
+from ckptscope.containers.marks import is_headless
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.nested import attach_nested
-from ckptscope.containers.numpy_files import read_numpy_file
-from ckptscope.containers.plain_pickle import read_plain_pickle
-from ckptscope.containers.safetensors import read_safetensors
 from ckptscope.containers.sharded import Index, find_indexes, read_index, read_sharded
 from ckptscope.containers.sniff import Format, sniff_format
-from ckptscope.containers.tar_members import read_tar_members
-from ckptscope.containers.torch_layout import is_headless
-from ckptscope.containers.zip_members import read_zip_members
 from ckptscope.containers.zip_rows import row_finding, split_archives
 from ckptscope.errors import (
     ArtifactError,
@@ -143,6 +134,8 @@ def _dispatch(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
     elif found is Format.TAR:
         yield from _read_tar(source, place, limits)
     elif found in _COMPRESSED:
+        from ckptscope.containers.compressed import unpack
+
         kind = _COMPRESSED[found]
         yield from _read(unpack(source, kind, limits), place.inside(kind), limits)
     else:
@@ -162,9 +155,13 @@ def _read_row(archives: list[ByteSource], place: _Place, limits: Limits) -> Iter
 
 
 def _open_zip(source: ByteSource, limits: Limits) -> MemberTable:
+    from ckptscope.containers.zip_members import read_zip_members
+
     try:
         return read_zip_members(source, limits)
     except ContainerFormatError as error:
+        from ckptscope.containers.cut_off import explain_cut_off
+
         raise explain_cut_off(source, limits, error) from error
 
 
@@ -173,12 +170,18 @@ def _read_single(source: ByteSource, found: Format, place: _Place, limits: Limit
     if found is not Format.UNKNOWN:
         limits.count_checkpoint()
     if found is Format.LEGACY_STREAM:
+        from ckptscope.containers.legacy_stream import read_legacy_stream
+
         chain = place.inside(ContainerKind.LEGACY_STREAM).containers
         contents = read_legacy_stream(source, limits, containers=chain)
     elif found is Format.SAFETENSORS:
+        from ckptscope.containers.safetensors import read_safetensors
+
         chain = place.inside(ContainerKind.SAFETENSORS).containers
         contents = read_safetensors(source, limits, containers=chain)
     elif found is Format.NUMPY:
+        from ckptscope.containers.numpy_files import read_numpy_file
+
         chain = place.inside(ContainerKind.NUMPY).containers
         contents = read_numpy_file(source, limits, containers=chain)
     elif found in (Format.PICKLE, Format.MAYBE_PICKLE):
@@ -191,6 +194,8 @@ def _read_single(source: ByteSource, found: Format, place: _Place, limits: Limit
 
 
 def _read_pickle(source: ByteSource, found: Format, place: _Place, limits: Limits) -> Contents:
+    from ckptscope.containers.plain_pickle import read_plain_pickle
+
     chain = place.inside(ContainerKind.PICKLE).containers
     try:
         return read_plain_pickle(source, limits, containers=chain)
@@ -202,6 +207,9 @@ def _read_pickle(source: ByteSource, found: Format, place: _Place, limits: Limit
 
 
 def _read_tar(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Outcome]:
+    from ckptscope.containers.legacy_tar import is_legacy_tar, read_legacy_tar
+    from ckptscope.containers.tar_members import read_tar_members
+
     members = read_tar_members(source, limits)
     if not is_legacy_tar(members):
         yield from _read_archive(members, place, limits)

@@ -21,11 +21,6 @@ _METADATA = "__metadata__"
 _FIELDS = {"dtype", "shape", "data_offsets"}
 
 
-def is_safetensors(head: bytes) -> bool:
-    """Whether the first bytes are a plausible header length and an opening brace."""
-    return len(head) > _LENGTH_BYTES and head[8:9] == b"{" and not any(head[5:8])
-
-
 def read_safetensors(
     source: ByteSource, limits: Limits, *, containers: tuple[ContainerKind, ...]
 ) -> Contents:

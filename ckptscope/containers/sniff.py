@@ -5,9 +5,7 @@ Enters: a source. Leaves: a `Format`, decided by bytes alone; names and endings 
 
 import enum
 
-from ckptscope.containers.legacy_stream import is_legacy_stream
-from ckptscope.containers.safetensors import is_safetensors
-from ckptscope.containers.tar_members import is_tar
+from ckptscope.containers.signatures import is_legacy_stream, is_safetensors, is_tar
 from ckptscope.pickles.opcodes import Op
 from ckptscope.sources import ByteSource
 

@@ -13,6 +13,7 @@ import msgspec
 
 from ckptscope.containers.contents import finding
 from ckptscope.containers.members import Entry
+from ckptscope.containers.signatures import TAR_BLOCK, tar_checksum_fits
 from ckptscope.containers.zip_archive import unsafe_path
 from ckptscope.errors import ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind
@@ -20,7 +21,6 @@ from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
 from ckptscope.sources import ByteSource, Window
 
-_BLOCK = 512
 _REGULAR = b"\x0007"
 _LINKS = b"12"
 _FOLDER = ord("5")
@@ -89,11 +89,6 @@ class _Header(msgspec.Struct):
     data_offset: int
 
 
-def is_tar(head: bytes) -> bool:
-    """Whether the first 512 bytes are a tar header: the checksum says so."""
-    return len(head) >= _BLOCK and _checksum_fits(head[:_BLOCK])
-
-
 def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
     """Read all headers of a tar archive.
 
@@ -138,12 +133,12 @@ def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
 def _headers(source: ByteSource, findings: list[Finding]) -> Iterator[_Header]:
     position = 0
     pending: dict[str, str] = {}
-    while position + _BLOCK <= source.size:
-        block = source.read(position, _BLOCK)
+    while position + TAR_BLOCK <= source.size:
+        block = source.read(position, TAR_BLOCK)
         if not block.strip(b"\0"):
             _check_end(source, position, findings)
             return
-        if not _checksum_fits(block):
+        if not tar_checksum_fits(block):
             raise ContainerFormatError(
                 "expected a tar header, found other bytes",
                 member=source.name,
@@ -160,7 +155,7 @@ def _headers(source: ByteSource, findings: list[Finding]) -> Iterator[_Header]:
                 offset_bytes=header.data_offset,
                 advice="the download is incomplete: get the file again",
             )
-        position = -(-end // _BLOCK) * _BLOCK
+        position = -(-end // TAR_BLOCK) * TAR_BLOCK
         if header.kind in (_PAX, _PAX_GLOBAL, _GNU_NAME, _GNU_LINK):
             pending |= _extension(source, header)
             continue
@@ -208,7 +203,7 @@ def _parse(block: bytes, position: int, pending: dict[str, str], source: ByteSou
         size=0 if kind in _LINKS or kind == _FOLDER else size,
         kind=kind,
         link=pending.get("linkpath", _text(block[157:257])),
-        data_offset=position + _BLOCK,
+        data_offset=position + TAR_BLOCK,
     )
 
 
@@ -268,11 +263,3 @@ def _number(field: bytes, position: int, source: ByteSource) -> int:
             offset_bytes=position + 124,
         )
     return size
-
-
-def _checksum_fits(block: bytes) -> bool:
-    digits = block[148:156].strip(b" \0")
-    if not digits or not digits.isdigit() or digits.strip(b"01234567"):
-        return False
-    total = sum(block) - sum(block[148:156]) + 8 * ord(" ")
-    return int(digits, 8) == total

@@ -11,6 +11,7 @@ Source: `torch/export/pt2_archive/_package.py`, `torch/_export/serde/schema.py`.
 from ckptscope.containers.contents import Contents, TensorTable, finding
 from ckptscope.containers.described import as_layout, as_mapping, as_number
 from ckptscope.containers.json_text import read_json
+from ckptscope.containers.marks import EXPORT_FORMAT, EXPORT_MEMBER
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.nested_pickles import trace_inner
@@ -21,8 +22,6 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import PickleGraph
 from ckptscope.facts.tensors import Kind, Origin, TensorInfo
 
-_FORMAT_MEMBER = "archive_format"
-_FORMAT = b"pt2"
 _WEIGHTS, _CONSTANTS = "data/weights/", "data/constants/"
 _CONFIGS = (
     (_WEIGHTS, "model_weights_config.json", ""),
@@ -52,15 +51,6 @@ _DTYPES = {
     34: "uint32",
     35: "uint64",
 }
-
-
-def find_export_roots(members: MemberTable) -> list[str]:
-    """Return the folders that hold a torch.export archive."""
-    return [
-        name.removesuffix(_FORMAT_MEMBER)
-        for name in members.entries
-        if name.endswith(_FORMAT_MEMBER) and members.head(name, len(_FORMAT)) == _FORMAT
-    ]
 
 
 def read_torch_export(
@@ -102,7 +92,7 @@ def read_torch_export(
         storages=storages,
         byteorder=_byteorder(members, root),
         pickle_bytes=described,
-        format_facts=((_FORMAT_MEMBER, _FORMAT.decode()),),
+        format_facts=((EXPORT_MEMBER, EXPORT_FORMAT.decode()),),
         unclaimed_members=tuple(n for n in unclaimed if ".data/" not in n),
         findings=findings,
         read_storage=MemberStorages(members),

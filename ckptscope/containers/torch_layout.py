@@ -10,6 +10,7 @@ from functools import partial
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings
 from ckptscope.containers.further_pickles import FurtherPickles
+from ckptscope.containers.marks import PICKLE_NAME
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.torchscript import read_script_classes
@@ -19,29 +20,11 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import PickleGraph
 from ckptscope.pickles import trace_pickle
 
-PICKLE_NAME = "data.pkl"
 _STORAGE_FOLDER = "data/"
 #: Members that say something of the archive, and how much of them is worth showing.
 _FACT_MEMBERS = ("version", "byteorder", ".format_version", ".storage_alignment")
 _FACT_BYTES = 64
 _SILENT_MEMBERS = (".data/serialization_id",)
-
-
-def find_roots(names: list[str]) -> list[str]:
-    """Return every folder that holds a `data.pkl`, as a prefix: `archive/`, or empty."""
-    return [
-        name.removesuffix(PICKLE_NAME)
-        for name in names
-        if name == PICKLE_NAME or name.endswith("/" + PICKLE_NAME)
-    ]
-
-
-def is_headless(names: list[str]) -> bool:
-    """Whether storages stand there as in a torch zip, but nothing names them."""
-    return any(
-        name.rpartition("/")[2].isdecimal() and name.rpartition("/")[0].endswith("data")
-        for name in names
-    )
 
 
 def read_torch_layout(

@@ -17,25 +17,7 @@ from ckptscope.facts.limits import Limits
 from ckptscope.pickles import trace_pickle
 from ckptscope.pickles.persistent import storage_uses
 
-_MARKS = (".data/extern_modules", ".data/python_version")
 _STORAGE_ENDING = ".storage"
-
-
-def find_package_roots(members: MemberTable) -> list[str]:
-    """Return the folders that hold a torch.package archive."""
-    return list(
-        dict.fromkeys(
-            name.removesuffix(mark)
-            for name in members.entries
-            for mark in _MARKS
-            if name.endswith(mark)
-        )
-    )
-
-
-def package_pickles(members: MemberTable, root: str) -> list[str]:
-    """Return the members that are pickles of objects."""
-    return [name for name in members.entries if name.startswith(root) and name.endswith(".pkl")]
 
 
 def read_package_pickle(

@@ -5,7 +5,6 @@ name, so nothing of it remains, however the process ends.
 """
 
 import os
-import tempfile
 from collections.abc import Iterable
 
 from ckptscope.errors import LimitError
@@ -57,6 +56,8 @@ def _require_room(total: int, limit_bytes: int, name: str | None) -> None:
 
 
 def _unnamed_file() -> int:
+    import tempfile
+
     descriptor, path = tempfile.mkstemp(prefix="ckptscope-")
     os.unlink(path)
     return descriptor

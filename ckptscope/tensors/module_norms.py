@@ -74,9 +74,11 @@ def recognise_batch_norm(layer: Layer, around: Surroundings) -> Guess | None:
 
 def recognise_affine_norm(layer: Layer, around: Surroundings) -> Guess | None:
     """LayerNorm, GroupNorm and others with a weight and a bias of one shape."""
+    if "running_mean" in layer.shapes:
+        return None
     for claims in (("weight", "bias"), ("gamma", "beta")):
         shape = layer.shapes.get(claims[0])
-        if shape and shape == layer.shapes.get(claims[1]) and layer.shapes.keys() >= {*claims}:
+        if shape and shape == layer.shapes.get(claims[1]):
             return _affine_norm(layer, around, shape, claims)
     return None
 

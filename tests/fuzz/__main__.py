@@ -36,6 +36,8 @@ def main() -> int:
                 strict=True,
             ):
                 _add(totals[kind], tally)
+                for number, error in tally.escapes:
+                    print(f"{kind}, case {number}: {error}", file=sys.stderr, flush=True)
                 peak = max(peak, mib)
             first += size
             escaped = sum(len(tally.escapes) for tally in totals.values())

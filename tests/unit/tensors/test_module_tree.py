@@ -67,6 +67,10 @@ def at(node: ModuleNode, path: str) -> ModuleNode:
     return next(one for one in walk(node) if one.path == path)
 
 
+def shown(node: ModuleNode) -> str:
+    return f"{node.kind} {node.detail}".rstrip().replace("\N{MULTIPLICATION SIGN}", "x")
+
+
 @given(named, st.sampled_from(["", "module.", "a."]))
 def test_every_tensor_stands_in_one_node_and_all_sums_add_up(
     given_tensors: list[tuple[str, tuple[int, ...], str]], prefix: str
@@ -247,7 +251,7 @@ def test_a_named_class_wins_over_shapes() -> None:
     tree = build_module_tree(state_dict(tensor("up.weight", 64, 64, 3, 3)), pickled)
     assert (tree.kind, tree.origin) == ("Net", Origin.OBSERVED)
     up = at(tree, "up")
-    assert (up.kind, up.detail, up.origin) == ("ConvTranspose2d", "64→64 3×3", Origin.OBSERVED)
+    assert (shown(up), up.origin) == ("ConvTranspose2d 64→64 3x3", Origin.OBSERVED)
     assert up.alternatives == ()
     assert "class" in up.reason
 
@@ -305,7 +309,7 @@ def test_the_module_of_a_state_dict_is_found_by_its_path_and_behind_wrappers() -
     assert (tree.kind, at(tree, "fc").kind) == ("Net", "MyLinear")
 
 
-@pytest.mark.parametrize("path", ["y", "x/y/z", "x/", "/"])
+@pytest.mark.parametrize("path", ["y", "x/y/z", "/"])
 def test_a_path_that_leads_to_no_module_leaves_classes_unknown(path: str) -> None:
     top = TreeNode(
         name="", kind="dict", children=(module("x", "Net"), TreeNode(name="y", kind="dict"))
@@ -330,8 +334,8 @@ def test_numbers_of_a_pickled_module_tell_groups_and_heads() -> None:
         ),
         pickled,
     )
-    assert at(tree, "c").detail == "64→64 3×3, 16 groups"
-    assert at(tree, "up").detail == "8→16 2×2, 4 groups"
+    assert shown(at(tree, "c")) == "Conv2d 64→64 3x3, 16 groups"
+    assert shown(at(tree, "up")) == "ConvTranspose2d 8→16 2x2, 4 groups"
     assert at(tree, "a").detail == "8, 2 heads"
 
 
@@ -341,4 +345,4 @@ def test_numbers_of_a_pickled_module_tell_groups_and_heads() -> None:
 def test_numbers_that_do_not_fit_the_shapes_are_left_alone(value: str) -> None:
     pickled = module("", "Net", module("c", "Conv2d", value=value))
     tree = build_module_tree(state_dict(tensor("c.weight", 64, 4, 3, 3)), pickled)
-    assert at(tree, "c").detail == "4→64 3×3"
+    assert shown(at(tree, "c")) == "Conv2d 4→64 3x3"

@@ -25,6 +25,8 @@ MAGIC = b"\x93NUMPY"
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}
 #: numpy itself refuses longer headers unless told otherwise.
 _MOST_HEADER_BYTES = 64 << 10
+#: Digits of the largest 64-bit size.
+_MOST_DIGITS = 19
 _DESCR = re.compile(r"'descr': ('([^']{1,40})'|\[)")
 _ORDER = re.compile(r"'fortran_order': (True|False)")
 _SHAPE = re.compile(r"'shape': \(([0-9, L]*)\)")
@@ -93,7 +95,7 @@ def _array(
         raise ContainerFormatError(
             f"expected descr, fortran_order and shape, found {header[:80]!r}", member=source.name
         )
-    sizes = tuple(int(part.strip(" L")) for part in shape[1].split(",") if part.strip(" L"))
+    sizes = _sizes(shape[1], source)
     code = descr[2] or "structured"
     objects = code.endswith("O")
     if objects:
@@ -119,6 +121,21 @@ def _array(
         size_bytes=None if objects else held,
     )
     return array, start
+
+
+def _sizes(text: str, source: ByteSource) -> tuple[int, ...]:
+    """Read `2, 3` or, by Python 2, `2L, 3L`."""
+    sizes = []
+    for part in text.split(","):
+        digits = part.strip(" L")
+        if not digits:
+            continue
+        if not digits.isdecimal() or len(digits) > _MOST_DIGITS:
+            raise ContainerFormatError(
+                f"expected sizes in shape, found {part[:40]!r}", member=source.name
+            )
+        sizes.append(int(digits))
+    return tuple(sizes)
 
 
 def _header(source: ByteSource) -> tuple[int, str]:

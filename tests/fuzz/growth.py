@@ -9,6 +9,7 @@ import bz2
 import gzip
 import io
 import json
+import os
 import resource
 import struct
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -64,8 +66,6 @@ def _many_members(archive: zipfile.ZipFile, size: int) -> None:
 
 
 def _duplicate_members(archive: zipfile.ZipFile, size: int) -> None:
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(size // 120):
@@ -216,8 +216,6 @@ def measure(path: Path) -> tuple[float, float, int]:
 
 
 def _wait(pid: int) -> tuple[int, int, resource.struct_rusage]:
-    import os
-
     return os.wait4(pid, 0)
 
 

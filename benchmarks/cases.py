@@ -173,11 +173,12 @@ _LARGE = Case(
             relation="≥",
             digits=1,
         ),
-        # "The same peak" is taken as within a tenth: 1,500 tensors are described, and not 781.
+        # "The same peak" is taken as within a fifth: the large file has twice the tensors to
+        # describe, and seventy times the bytes.
         Judgement(
             what="inspect of 6 GB over inspect of 85 MB, peak",
             value=_peaks(_ON_LARGE, _ON_SMALL),
-            bound=1.1,
+            bound=1.2,
         ),
     ),
     runs=5,

@@ -40,13 +40,31 @@ def _bounded(group: list[Finding]) -> list[Finding]:
 
 
 def _tensor_findings(manifest: Manifest) -> Iterator[Finding]:
+    overrun = _overrun_storages(manifest)
     for state_dict in manifest.state_dicts:
-        for tensor in with_parts(state_dict.tensors):
-            name = f"{state_dict.path}/{tensor.key}" if state_dict.path else tensor.key
-            if tensor.dtype not in ITEM_BYTES:
-                yield _error(Code.DTYPE_UNKNOWN, name, f"no dtype of torch: {tensor.dtype!r:.60}")
-            elif tensor.storage is not None and tensor.stride is not None:
-                yield from _view(manifest, tensor, name)
+        for tensor in state_dict.tensors:
+            for one in with_parts((tensor,)) if tensor.parts else (tensor,):
+                if one.dtype in ITEM_BYTES and (
+                    one.storage is None
+                    or (one.storage in manifest.storages and one.storage not in overrun)
+                ):
+                    continue
+                name = f"{state_dict.path}/{one.key}" if state_dict.path else one.key
+                if one.dtype not in ITEM_BYTES:
+                    yield _error(Code.DTYPE_UNKNOWN, name, f"no dtype of torch: {one.dtype!r:.60}")
+                elif one.stride is not None:
+                    yield from _view(manifest, one, name)
+
+
+def _overrun_storages(manifest: Manifest) -> set[str]:
+    """Return the storages that some tensor reaches beyond; only their tensors need a look."""
+    overrun = set()
+    for key, end in manifest.storage_extents.items():
+        use = manifest.storage_uses.get(key)
+        declared = storage_bytes(use.elements, use.dtype) if use is not None else None
+        if end > manifest.storages[key].size_bytes or (declared is not None and end > declared):
+            overrun.add(key)
+    return overrun
 
 
 def _view(manifest: Manifest, tensor: TensorInfo, name: str) -> Iterator[Finding]:

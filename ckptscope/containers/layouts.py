@@ -13,6 +13,7 @@ import msgspec
 from ckptscope.containers.contents import Contents, finding
 from ckptscope.containers.marks import (
     PICKLE_NAME,
+    Names,
     claimed_by,
     find_distributed_roots,
     find_export_roots,
@@ -20,6 +21,7 @@ from ckptscope.containers.marks import (
     find_package_roots,
     find_roots,
     is_numpy_archive,
+    named_members,
     package_pickles,
 )
 from ckptscope.containers.members import MemberTable
@@ -53,11 +55,12 @@ class Place(msgspec.Struct, frozen=True):
 def find_places(members: MemberTable, limits: Limits) -> list[Place]:
     """Return every checkpoint that the members lay out, the special formats first."""
     places: list[Place] = []
+    names = named_members(members)
     for finder in (_numpy, _packages, _exports, _model_json, _distributed, _torch_layouts):
         # An archive of one format holds members that look like another.
         places += [
             place
-            for place in finder(members, limits)
+            for place in finder(members, names, limits)
             if not any(known.claims(place.root + PICKLE_NAME) for known in places)
         ]
     return places
@@ -67,7 +70,7 @@ def _below(root: str) -> Callable[[str], bool]:
     return lambda name: name.startswith(root)
 
 
-def _numpy(members: MemberTable, limits: Limits) -> Iterator[Place]:
+def _numpy(members: MemberTable, names: Names, limits: Limits) -> Iterator[Place]:
     if is_numpy_archive(members):
         yield Place(
             root="",
@@ -84,8 +87,8 @@ def _read_numpy(members: MemberTable, limits: Limits, chain: _Chain) -> Contents
     return read_numpy_archive(members, limits, containers=chain)
 
 
-def _packages(members: MemberTable, limits: Limits) -> Iterator[Place]:
-    for root in find_package_roots(members):
+def _packages(members: MemberTable, names: Names, limits: Limits) -> Iterator[Place]:
+    for root in find_package_roots(names):
         pickles = package_pickles(members, root)
         for name in pickles:
             yield Place(
@@ -105,15 +108,15 @@ def _read_package(
     return read_package_pickle(members, root, name, limits, containers=chain)
 
 
-def _exports(members: MemberTable, limits: Limits) -> Iterator[Place]:
-    for root in find_export_roots(members):
+def _exports(members: MemberTable, names: Names, limits: Limits) -> Iterator[Place]:
+    for root in find_export_roots(members, names):
         from ckptscope.containers.torch_export import read_torch_export
 
         yield _special_place(members, root, limits, ContainerKind.TORCH_EXPORT, read_torch_export)
 
 
-def _model_json(members: MemberTable, limits: Limits) -> Iterator[Place]:
-    for root in find_model_json_roots(members):
+def _model_json(members: MemberTable, names: Names, limits: Limits) -> Iterator[Place]:
+    for root in find_model_json_roots(names):
         from ckptscope.containers.model_json import read_model_json
 
         yield _special_place(members, root, limits, ContainerKind.TORCHSCRIPT, read_model_json)
@@ -143,8 +146,8 @@ def _special(members: MemberTable, root: str, kind: ContainerKind) -> _Chain:
     return (kind,) if at_top else (members.kind, kind)
 
 
-def _distributed(members: MemberTable, limits: Limits) -> Iterator[Place]:
-    for root in find_distributed_roots(members):
+def _distributed(members: MemberTable, names: Names, limits: Limits) -> Iterator[Place]:
+    for root in find_distributed_roots(members, names):
         yield Place(
             root=root,
             claims=frozenset(claimed_by(members, root)).__contains__,
@@ -160,8 +163,8 @@ def _read_distributed(members: MemberTable, root: str, limits: Limits, chain: _C
     return read_distributed(members, root, limits, containers=chain)
 
 
-def _torch_layouts(members: MemberTable, limits: Limits) -> Iterator[Place]:
-    roots = find_roots(list(members.entries))
+def _torch_layouts(members: MemberTable, names: Names, limits: Limits) -> Iterator[Place]:
+    roots = find_roots(names)
     at_top = [root for root in roots if root.count("/") <= 1]
     noted = (_two_roots(roots),) if members.kind is ContainerKind.ZIP and len(roots) > 1 else ()
     for root in roots:

@@ -4,8 +4,11 @@ Enters: a table of members. Leaves: the folders at which each layout starts. The
 are loaded only when one of them is needed.
 """
 
+from collections.abc import Collection
+
 from ckptscope.containers.members import MemberTable
 
+Names = Collection[str]
 PICKLE_NAME = "data.pkl"
 EXPORT_MEMBER = "archive_format"
 EXPORT_FORMAT = b"pt2"
@@ -15,7 +18,7 @@ _PIECES_ENDING = ".distcp"
 _PACKAGE_MARKS = (".data/extern_modules", ".data/python_version")
 
 
-def find_roots(names: list[str]) -> list[str]:
+def find_roots(names: Names) -> list[str]:
     """Return every folder that holds a `data.pkl`, as a prefix: `archive/`, or empty."""
     return [
         name.removesuffix(PICKLE_NAME)
@@ -32,21 +35,21 @@ def is_headless(names: list[str]) -> bool:
     )
 
 
-def find_export_roots(members: MemberTable) -> list[str]:
+def find_export_roots(members: MemberTable, names: Names) -> list[str]:
     """Return the folders that hold a torch.export archive."""
     return [
         name.removesuffix(EXPORT_MEMBER)
-        for name in members.entries
+        for name in names
         if name.endswith(EXPORT_MEMBER) and members.head(name, len(EXPORT_FORMAT)) == EXPORT_FORMAT
     ]
 
 
-def find_package_roots(members: MemberTable) -> list[str]:
+def find_package_roots(names: Names) -> list[str]:
     """Return the folders that hold a torch.package archive."""
     return list(
         dict.fromkeys(
             name.removesuffix(mark)
-            for name in members.entries
+            for name in names
             for mark in _PACKAGE_MARKS
             if name.endswith(mark)
         )
@@ -58,24 +61,24 @@ def package_pickles(members: MemberTable, root: str) -> list[str]:
     return [name for name in members.entries if name.startswith(root) and name.endswith(".pkl")]
 
 
-def find_model_json_roots(members: MemberTable) -> list[str]:
+def find_model_json_roots(names: Names) -> list[str]:
     """Return the folders with a `model.json` and code beside it."""
     return [
         root
         for root in (
             name.removesuffix(MODEL_JSON)
-            for name in members.entries
+            for name in names
             if name == MODEL_JSON or name.endswith("/" + MODEL_JSON)
         )
-        if any(name.startswith(f"{root}code/") for name in members.entries)
+        if any(name.startswith(f"{root}code/") for name in names)
     ]
 
 
-def find_distributed_roots(members: MemberTable) -> list[str]:
+def find_distributed_roots(members: MemberTable, names: Names) -> list[str]:
     """Return the folders with a `.metadata` that is a pickle."""
     return [
         name.removesuffix(METADATA_NAME)
-        for name in members.entries
+        for name in names
         if (name == METADATA_NAME or name.endswith("/" + METADATA_NAME))
         and members.head(name, 1) == b"\x80"
     ]
@@ -96,3 +99,11 @@ def claimed_by(members: MemberTable, root: str) -> list[str]:
 def is_numpy_archive(members: MemberTable) -> bool:
     """Whether an archive holds nothing but .npy members."""
     return bool(members.entries) and all(name.endswith(".npy") for name in members.entries)
+
+
+def named_members(members: MemberTable) -> list[str]:
+    """Return the members whose names do not end in a digit: what is no storage of a torch zip.
+
+    No layout starts at a number, and of 100,000 members all but a few are numbers.
+    """
+    return [name for name in members.entries if not name[-1:].isdigit()]

@@ -50,11 +50,6 @@ class Index(msgspec.Struct, frozen=True):
         return list(dict.fromkeys(self.shard_of.values()))
 
 
-def is_index_name(name: str) -> bool:
-    """Whether a member may be an index; its contents decide."""
-    return name.endswith(_ENDING)
-
-
 def is_index(source: ByteSource) -> bool:
     """Whether a source is an index: JSON that names a weight map early on."""
     head = source.peek(0, _SEARCHED_BYTES)
@@ -89,7 +84,7 @@ def find_indexes(members: MemberTable, limits: Limits) -> list[Index]:
     """Return every index among the members; JSON of another kind is left alone."""
     found = []
     for name in members.entries:
-        if is_index_name(name) and b'"weight_map"' in members.head(name, _SEARCHED_BYTES):
+        if name.endswith(_ENDING) and b'"weight_map"' in members.head(name, _SEARCHED_BYTES):
             found.append(read_index(members.open(name), name, limits))
     return found
 

@@ -42,22 +42,18 @@ def read_torch_layout(
         ArtifactError: `data.pkl` cannot be read, or breaks the rules of its format.
     """
     findings: list[Finding] = []
-    names = [name for name in members.entries if name.startswith(root)]
     main = root + PICKLE_NAME
     graph = _trace(members, main, limits)
     findings += oddity_findings(graph)
     findings += behind_stop(members.entries[main].size_bytes, graph)
     facts = _format_facts(members, root)
     byteorder = _byteorder(dict(facts).get("byteorder"), root, findings)
-    storages: dict[str, Storage] = {}
+    storages, names = _split(members, root)
     further = FurtherPickles(limits, findings)
     unclaimed: list[str] = []
-    prefix = root + _STORAGE_FOLDER
     code = [name for name in names if name.startswith(root + "code/")]
     for name in names:
-        if name.startswith(prefix):
-            storages[name[len(prefix) :]] = _storage(members, name, prefix)
-        elif name.endswith(".pkl") and name != main:
+        if name.endswith(".pkl") and name != main:
             further.read_member(members, name)
         elif name != main and name[len(root) :] not in (*_FACT_MEMBERS, *_SILENT_MEMBERS):
             unclaimed.append(name)
@@ -105,16 +101,27 @@ def behind_stop(size_bytes: int, graph: PickleGraph) -> list[Finding]:
     ]
 
 
-def _storage(members: MemberTable, name: str, prefix: str) -> Storage:
-    entry = members.entries[name]
-    return Storage(
-        key=name[len(prefix) :],
-        size_bytes=entry.size_bytes,
-        stored_bytes=entry.stored_bytes,
-        member=name,
-        offset_bytes=entry.offset_bytes,
-        compressed=entry.offset_bytes is None and members.kind is not ContainerKind.DIRECTORY,
-    )
+def _split(members: MemberTable, root: str) -> tuple[dict[str, Storage], list[str]]:
+    """Return the storages below a root, and the names of its other members."""
+    prefix = root + _STORAGE_FOLDER
+    start = len(prefix)
+    on_disk = members.kind is ContainerKind.DIRECTORY
+    storages: dict[str, Storage] = {}
+    names: list[str] = []
+    for name, entry in members.entries.items():
+        if name.startswith(prefix):
+            key = name[start:]
+            storages[key] = Storage(
+                key=key,
+                size_bytes=entry.size_bytes,
+                stored_bytes=entry.stored_bytes,
+                member=name,
+                offset_bytes=entry.offset_bytes,
+                compressed=entry.offset_bytes is None and not on_disk,
+            )
+        elif name.startswith(root):
+            names.append(name)
+    return storages, names
 
 
 def _format_facts(members: MemberTable, root: str) -> tuple[tuple[str, str], ...]:

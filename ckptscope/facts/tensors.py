@@ -279,6 +279,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         tree: The tree without the tensors' lists.
         storages: Bytes by storage key.
         storage_uses: What the pickle says of each storage.
+        storage_extents: Byte behind the last one that any tensor uses, by storage key.
         storages_complete: Whether `storages` lists all; False where the walk over them broke off.
         spending: What the bytes are spent on; adds up to `size_bytes`.
         imports: Every global that any pickle names.
@@ -300,6 +301,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tree: TreeNode
     storages: dict[str, Storage]
     storage_uses: dict[str, StorageUse]
+    storage_extents: dict[str, int] = {}
     storages_complete: bool
     spending: tuple[Spending, ...]
     imports: tuple[Import, ...]

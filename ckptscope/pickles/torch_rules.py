@@ -25,6 +25,7 @@ from ckptscope.pickles.views import bytes_value, class_of, key_text, plain_text,
 
 #: Names of the tensors that BatchNorm registers as buffers (torch/nn/modules/batchnorm.py).
 _BUFFER_NAMES = frozenset({"running_mean", "running_var", "num_batches_tracked"})
+_BUFFER_ENDINGS = tuple(_BUFFER_NAMES)
 _TRAINABLE_PREFIXES = ("float", "bfloat", "complex")
 _MOST = (1 << 63) - 1
 #: Classes of old files that wrap a tensor: BUILD sets (data, grad, ..., requires_grad, volatile).
@@ -95,7 +96,15 @@ class TensorRules:
             if type(function) is GlobalRef:
                 rule = _RULES.get((function.module, function.name))
                 if rule is not None:
-                    return self._apply(rule, node, key, depth)
+                    if depth > _DEPTH:
+                        self._refuse(node.offset_bytes, key, "calls nested without end")
+                        return None
+                    try:
+                        return rule(self, node, key, depth)
+                    except _OddArguments as odd:
+                        message = f"{function.qualified}: {odd}"
+                        self._refuse(node.offset_bytes, key, message, odd.code)
+                        return None
                 if function.name not in _WRAPPER_NAMES and function.name[:1] != "_":
                     return None
             return self._wrapped(node, key, depth)
@@ -108,17 +117,6 @@ class TensorRules:
         self._inner_reads += 1
         if self._inner_reads > self.limits.walk_steps:
             raise LimitError("walk_steps", allowed=self.limits.walk_steps, actual=self._inner_reads)
-
-    def _apply(self, rule: "Rule", node: Instance, key: str, depth: int) -> TensorInfo | None:
-        if depth > _DEPTH:
-            self._refuse(node.offset_bytes, key, "calls nested without end")
-            return None
-        try:
-            return rule(self, node, key, depth)
-        except _OddArguments as odd:
-            name = node.callable.qualified if type(node.callable) is GlobalRef else "?"
-            self._refuse(node.offset_bytes, key, f"{name}: {odd}", odd.code)
-            return None
 
     def _refuse(
         self, offset_bytes: int, key: str, message: str, code: Code = Code.PICKLE_REBUILD_ODD
@@ -191,7 +189,20 @@ class TensorRules:
         Raises:
             _OddArguments: No tensor can have this shape.
         """
-        self._check_shape(offset, shape, stride)
+        self.check_shape(offset, shape, stride)
+        return self.make_checked(key, use, dtype, offset, shape, stride, requires_grad)
+
+    def make_checked(
+        self,
+        key: str,
+        use: StorageUse | None,
+        dtype: str,
+        offset: int,
+        shape: tuple[int, ...],
+        stride: tuple[int, ...] | None,
+        requires_grad: bool,
+    ) -> TensorInfo:
+        """Like `make`, for a layout that was checked."""
         storage = device = None
         if use is not None:
             storage, device = self.storage_prefix + use.key, use.device
@@ -209,9 +220,33 @@ class TensorRules:
             requires_grad=requires_grad,
         )
 
-    def _check_shape(
+    def is_plain_layout(
+        self, offset: object, shape: tuple[object, ...], stride: tuple[object, ...]
+    ) -> bool:
+        """Whether a layout is beyond doubt: one pass, for the tensors that nearly all are."""
+        elements = 1
+        for size in shape:
+            if type(size) is not int or not 0 <= size <= _MOST:
+                return False
+            elements *= size
+        for step in stride:
+            if type(step) is not int or not 0 <= step <= _MOST:
+                return False
+        return (
+            len(shape) == len(stride) <= self.limits.tensor_dims
+            and elements <= self.limits.tensor_elements
+            and type(offset) is int
+            and 0 <= offset <= _MOST
+        )
+
+    def check_shape(
         self, offset: int, shape: tuple[int, ...], stride: tuple[int, ...] | None
     ) -> None:
+        """Refuse a layout that no tensor can have.
+
+        Raises:
+            _OddArguments: The reason.
+        """
         if len(shape) > self.limits.tensor_dims:
             raise _OddArguments(f"{len(shape)} dimensions", Code.SHAPE_IMPOSSIBLE)
         if stride is not None and len(shape) != len(stride):
@@ -320,9 +355,9 @@ class _OddArguments(Exception):  # noqa: N818
 
 def guess_kind(key: str, dtype: str) -> Kind:
     """Parameter or buffer, by the conventions of names and dtypes."""
-    if key.rpartition(".")[2] in _BUFFER_NAMES or not dtype.startswith(_TRAINABLE_PREFIXES):
+    if key.endswith(_BUFFER_ENDINGS) and key.rpartition(".")[2] in _BUFFER_NAMES:
         return Kind.BUFFER
-    return Kind.PARAMETER
+    return Kind.PARAMETER if dtype.startswith(_TRAINABLE_PREFIXES) else Kind.BUFFER
 
 
 def dtype_name(node: object) -> str | None:
@@ -380,13 +415,26 @@ def _strided(
     rules: TensorRules, key: str, args: tuple[object, ...], dtype: str | None
 ) -> TensorInfo:
     """Lay (storage, offset, size, stride) out; `dtype` overrides that of the storage class."""
+    if len(args) < 4:
+        raise _OddArguments(f"expected 4 arguments, found {len(args)}")
     found = rules.storage(args[0])
     use = found.use
-    shape, stride = _sizes(args[2]), _sizes(args[3])
     dtype = dtype or use.dtype or found.class_name.rpartition(".")[2]
     requires_grad = len(args) > 4 and args[4] is True
-    tensor = rules.make(
-        key, use, dtype, _whole(args[1]) + found.view_offset, shape, stride, requires_grad
+    offset, shape, stride = args[1], args[2], args[3]
+    if type(shape) is not tuple or type(stride) is not tuple:
+        shape, stride = _sizes(shape), _sizes(stride)
+    if not rules.is_plain_layout(offset, shape, stride):
+        shape, stride = _sizes(shape), _sizes(stride)
+        rules.check_shape(_whole(offset) + found.view_offset, shape, stride)
+    tensor = rules.make_checked(
+        key,
+        use,
+        dtype,
+        cast("int", offset) + found.view_offset,
+        cast("tuple[int, ...]", shape),
+        cast("tuple[int, ...]", stride),
+        requires_grad,
     )
     bits = _math_bits(args[-1]) if len(args) > 6 else ()
     return msgspec.structs.replace(tensor, lazy=bits) if bits else tensor
@@ -400,7 +448,7 @@ def _math_bits(node: object) -> tuple[str, ...]:
 
 def _rebuild_tensor(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:
     """`(storage, offset, size, stride[, requires_grad, hooks[, metadata]])`."""
-    return _strided(rules, key, _arguments(node, 4), None)
+    return _strided(rules, key, node.args, None)
 
 
 def _rebuild_tensor_v3(rules: TensorRules, node: Instance, key: str, depth: int) -> TensorInfo:

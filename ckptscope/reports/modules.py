@@ -26,7 +26,7 @@ MOST_NOTES = 8
 _INDENT = "  "
 _TOP_LEVEL = "(top level)"
 #: Columns that kinds are worth more than those which may be missing.
-_LEAST_KIND = 30
+_LEAST_KIND = 40
 _BARE = frozenset(str(kind) for kind in Kind)
 _KINDS_IN_SUMMARY = 2
 _ALTERNATIVES_IN_NOTE = 3

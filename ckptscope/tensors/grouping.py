@@ -127,6 +127,8 @@ def find_prefix(keys: Sequence[str]) -> str:
 
 def _shared_elements(tensors: Sequence[TensorInfo]) -> int:
     """Elements that a sum over all names counts again: the same view under a further name."""
+    if len({tensor.storage for tensor in tensors}) == len(tensors):
+        return 0
     seen: set[tuple[object, ...]] = set()
     again = 0
     for tensor in tensors:

@@ -9,6 +9,7 @@ from ckptscope.containers import Contents
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import PickleGraph
 from ckptscope.facts.tensors import Manifest, PickleInfo, StorageUse, TensorInfo, TreeNode
 from ckptscope.sources import ByteSource
 from ckptscope.tensors.grouping import build_state_dicts
@@ -97,13 +98,7 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
     """
     walker = Walker(contents, limits)
     tree = walk_shards(walker) if contents.shards else _walk(walker, contents)
-    storages = dict(contents.storages)
-    nested_pickle_bytes = 0
-    for prefix, inner in walker.nested.items():
-        if not any(inner is shard for shard in contents.shards.values()):
-            nested_pickle_bytes += sum(s.stored_bytes for s in inner.storages.values())
-        for key, storage in inner.storages.items():
-            storages[prefix + key] = msgspec.structs.replace(storage, key=prefix + key)
+    storages = _all_storages(contents, walker.nested)
     uses: dict[str, StorageUse] = dict(contents.storage_uses)
     for rules in walker.all_rules:
         uses |= rules.uses
@@ -114,10 +109,14 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
     )
     state_dicts = tuple(build_state_dicts(walker.groups, optimizers))
     size_bytes = _size(contents)
-    graphs = ([contents.graph] if contents.graph else []) + list(contents.further_graphs)
-    for inner in walker.nested.values():
-        graphs += [inner.graph] if inner.graph else []
-        graphs += inner.further_graphs
+    graphs = _all_graphs(contents, walker.nested)
+    spending, extents = spend_bytes(
+        state_dicts,
+        storages,
+        walker.arrays,
+        pickle_bytes=_pickle_bytes(contents, walker.nested),
+        size_bytes=size_bytes,
+    )
     manifest = Manifest(
         containers=contents.containers,
         location=contents.location,
@@ -137,18 +136,8 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
         storage_uses=uses,
         storages_complete=contents.storages_complete
         and all(inner.storages_complete for inner in walker.nested.values()),
-        spending=spend_bytes(
-            state_dicts,
-            storages,
-            walker.arrays,
-            pickle_bytes=max(
-                contents.pickle_bytes
-                + sum(shard.pickle_bytes for shard in contents.shards.values())
-                - nested_pickle_bytes,
-                0,
-            ),
-            size_bytes=size_bytes,
-        ),
+        spending=spending,
+        storage_extents=extents,
         imports=tuple(entry for graph in graphs for entry in graph.imports),
         unclaimed_members=contents.unclaimed_members,
         metadata=contents.metadata,
@@ -160,6 +149,31 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
         ),
     )
     return ManifestBuild(manifest, access)
+
+
+def _all_storages(contents: Contents, nested: dict[str, Contents]) -> dict[str, Storage]:
+    """Return the storages of a checkpoint and of those inside it, under keys of one name space."""
+    storages = dict(contents.storages)
+    for prefix, inner in nested.items():
+        for key, storage in inner.storages.items():
+            storages[prefix + key] = msgspec.structs.replace(storage, key=prefix + key)
+    return storages
+
+
+def _all_graphs(contents: Contents, nested: dict[str, Contents]) -> list[PickleGraph]:
+    graphs: list[PickleGraph] = []
+    for one in (contents, *nested.values()):
+        graphs += [one.graph] if one.graph is not None else []
+        graphs += one.further_graphs
+    return graphs
+
+
+def _pickle_bytes(contents: Contents, nested: dict[str, Contents]) -> int:
+    """Bytes of pickles and headers, less the storages that stand inside a pickle."""
+    shards = list(contents.shards.values())
+    inside = [one for one in nested.values() if not any(one is shard for shard in shards)]
+    held = sum(storage.stored_bytes for one in inside for storage in one.storages.values())
+    return max(contents.pickle_bytes + sum(one.pickle_bytes for one in shards) - held, 0)
 
 
 def _walk(walker: Walker, contents: Contents) -> TreeNode:

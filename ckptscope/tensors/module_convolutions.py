@@ -32,6 +32,7 @@ _TRANSPOSED = re.compile(r"deconv|transpos|conv_?t(?![a-z])|tconv|up_?conv|uncon
 _LEAST_GROUPS = 4
 #: Kernels beyond are no kernels of a Conv1d, but the second input of a Bilinear.
 _LARGEST_KERNEL = 64
+_CHANNELS_OF_AN_IMAGE = 3
 _WIDTHS_FIT = "the widths of the layers beside it fit only that"
 
 
@@ -190,7 +191,7 @@ def _judge(weight: _Weight, layer: Layer, around: Surroundings) -> _Verdict:
         told = _told_by_neighbours(weight, layer, around)
         if told is not None:
             return told
-    return _told_by_name(weight, layer)
+    return _told_by_name(weight, layer, is_first=layer.position <= around.first_convolution)
 
 
 def _told_by_neighbours(weight: _Weight, layer: Layer, around: Surroundings) -> _Verdict | None:
@@ -235,11 +236,13 @@ def _has_transposed_name(layer: Layer) -> bool:
     return _TRANSPOSED.search(layer.name.lower()) is not None
 
 
-def _told_by_name(weight: _Weight, layer: Layer) -> _Verdict:
+def _told_by_name(weight: _Weight, layer: Layer, *, is_first: bool) -> _Verdict:
     if weight.is_pointwise:
         return _Verdict(False, Origin.ASSUMED, "a transposed one of kernel 1 is hardly met")
     if _has_transposed_name(layer):
         return _Verdict(True, Origin.ASSUMED, "its name; a Conv looks the same")
+    if is_first and weight.second == _CHANNELS_OF_AN_IMAGE:
+        return _Verdict(False, Origin.ASSUMED, "the first convolution, and images have 3 channels")
     if weight.second == 1:
         return _Verdict(False, Origin.ASSUMED, "a transposed one that looks the same is rare")
     if layer.is_numbered and _TRANSPOSED.search(layer.parent.rpartition(".")[2].lower()):

@@ -35,12 +35,13 @@ def view_span(tensor: TensorInfo) -> tuple[int, int]:
     """
     if tensor.stride is None:
         raise ValueError(tensor.key)
-    last = tensor.offset
-    for size, step in zip(tensor.shape, tensor.stride, strict=True):
+    first = last = tensor.offset
+    # As long as each other, or no rule had made the tensor; this runs once for every tensor.
+    for size, step in zip(tensor.shape, tensor.stride):  # noqa: B905
         if size == 0:
-            return tensor.offset, tensor.offset
+            return first, first
         last += (size - 1) * step
-    return tensor.offset, last + 1
+    return first, last + 1
 
 
 def spend_bytes(
@@ -50,20 +51,22 @@ def spend_bytes(
     *,
     pickle_bytes: int,
     size_bytes: int,
-) -> tuple[Spending, ...]:
-    """Divide `size_bytes` among what was found."""
+) -> tuple[tuple[Spending, ...], dict[str, int]]:
+    """Divide `size_bytes` among what was found; also return how far each storage is used."""
     spent: list[tuple[str, str | None, int]] = []
     seen: dict[str, list[tuple[int, int]]] = {}
     for group in state_dicts:
         total = 0
         for tensor in with_parts(group.tensors):
-            storage = storages.get(tensor.storage) if tensor.storage is not None else None
-            if storage is None:
+            key = tensor.storage
+            if key is None or key not in storages:
                 continue
-            if storage.key not in seen:
-                seen[storage.key] = []
-                total += storage.stored_bytes
-            seen[storage.key].append(_byte_span(tensor))
+            spans = seen.get(key)
+            if spans is None:
+                seen[key] = [_byte_span(tensor)]
+                total += storages[key].stored_bytes
+            else:
+                spans.append(_byte_span(tensor))
         spent.append((_WORDS[group.role], group.path, total))
     unused, parts = _unused(storages, seen)
     for path, amount in _parts_by_group(state_dicts, parts).items():
@@ -76,6 +79,10 @@ def spend_bytes(
     spent.append(("pickle", None, pickle_bytes))
     rest = size_bytes - sum(amount for _, _, amount in spent)
     spent.append(("container", None, max(rest, 0)))
+    extents = {
+        key: spans[0][1] if len(spans) == 1 else max(end for _, end in spans)
+        for key, spans in seen.items()
+    }
     return tuple(
         Spending(
             what=what,
@@ -85,7 +92,7 @@ def spend_bytes(
         )
         for what, path, amount in spent
         if amount
-    )
+    ), extents
 
 
 def _byte_span(tensor: TensorInfo) -> tuple[int, int]:
@@ -104,9 +111,8 @@ def _unused(
     parts: dict[str, int] = {}
     for key, spans in seen.items():
         storage = storages[key]
-        if storage.stored_bytes != storage.size_bytes:
-            continue
-        if len(spans) == 1 and spans[0] == (0, storage.size_bytes):
+        whole_span = (0, storage.size_bytes)
+        if spans[0] == whole_span or storage.stored_bytes != storage.size_bytes:
             continue
         covered = position = 0
         for start, end in sorted(spans):

@@ -184,7 +184,8 @@ def made(network) -> nn.Module:
 
 def tree_of(path) -> ModuleNode:
     with ckptscope.open_checkpoint(path) as checkpoint:
-        found = checkpoint.state_dicts[0]
+        # Tensors that a module holds as plain attributes make small groups of their own.
+        found = max(checkpoint.state_dicts, key=lambda one: len(one.tensors))
         return build_module_tree(found, checkpoint.manifest.tree)
 
 

@@ -157,6 +157,12 @@ def test_neighbours_that_disagree_leave_it_open() -> None:
     assert told(shapes, "1")[1] is UNDETERMINED
 
 
+def test_the_first_convolution_takes_an_image() -> None:
+    shapes: Shapes = {"stem.weight": (48, 3, 4, 4), "block.weight": (48, 3, 4, 4)}
+    assert told(shapes, "stem") == ("Conv2d 3→48 4x4", ASSUMED)
+    assert told(shapes, "block") == ("Conv2d 3→48 4x4", UNDETERMINED)
+
+
 def test_a_named_neighbour_counts_less_than_one_in_a_list() -> None:
     shapes = {"conv.weight": (64, 32, 3, 3), **norm("bn", 32)}
     assert told(shapes, "conv") == ("Conv2d 32→64 3x3", UNDETERMINED)

@@ -26,15 +26,20 @@ from ckptscope.containers import (
 )
 from ckptscope.errors import ArtifactError, UnknownContainerError, UsageError
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
+from ckptscope.facts.modules import ModuleNode
 from ckptscope.facts.pickled import Import
 from ckptscope.facts.report import Failure, FileReport, InspectReport, Skipped
-from ckptscope.facts.tensors import Manifest, StateDict, TensorInfo
+from ckptscope.facts.tensors import Manifest, Role, StateDict, TensorInfo
 from ckptscope.sources import open_local
 from ckptscope.tensors import ManifestBuild, build_manifest
+from ckptscope.tensors.modules import build_module_tree
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+#: State_dicts of one checkpoint whose modules are told apart.
+_MOST_MODULE_TREES = 64
 
 PathLike = str | os.PathLike[str]
 
@@ -186,9 +191,17 @@ def _outcomes(path: Path, limits: Limits, stack: ExitStack) -> Iterator[Outcome]
 
 def _report(name: str, contents: Contents, limits: Limits) -> FileReport:
     try:
-        return FileReport(path=name, manifest=manifest_of(contents, limits).manifest)
+        manifest = manifest_of(contents, limits).manifest
     except ArtifactError as error:
         return FileReport(path=name, failure=_failure(error, contents.location))
+    return FileReport(path=name, manifest=manifest, modules=tuple(_module_trees(manifest)))
+
+
+def _module_trees(manifest: Manifest) -> Iterator[ModuleNode | None]:
+    """Yield a tree of modules for each state_dict that is worth one."""
+    for index, found in enumerate(manifest.state_dicts):
+        wanted = found.role is not Role.OPTIMIZER and index < _MOST_MODULE_TREES
+        yield build_module_tree(found, manifest.tree) if wanted else None
 
 
 def manifest_of(contents: Contents, limits: Limits) -> ManifestBuild:

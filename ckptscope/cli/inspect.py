@@ -20,6 +20,12 @@ class OutputFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
+_Depth = Annotated[
+    int | None,
+    typer.Option("--depth", min=1, metavar="N", help="Levels of a network's modules to show."),
+]
+
+
 def inspect_command(
     files: Annotated[
         list[str],
@@ -36,6 +42,7 @@ def inspect_command(
     tensors: Annotated[
         bool, typer.Option("--tensors", help="List every tensor (JSON always does).")
     ] = False,
+    depth: _Depth = None,
     max_spool: Annotated[
         str | None,
         typer.Option(
@@ -47,7 +54,7 @@ def inspect_command(
 ) -> None:
     """Take checkpoints apart: containers, tensors, training record, bytes, findings.
 
-    Nothing of a file is executed, and no tensor's bytes are read.
+    Nothing of a file is executed, and of its tensors only step counters are read.
     """
     import msgspec
 
@@ -64,7 +71,7 @@ def inspect_command(
             size = parse_size(max_spool)
             limits = msgspec.structs.replace(limits, spool_bytes=size, unpack_floor_bytes=size)
         report = inspect(files, limits=limits)
-        write_result(_render(report, output_format, output, tensors=tensors), output)
+        write_result(_render(report, output_format, output, tensors=tensors, depth=depth), output)
     except UsageError as error:
         write_error(str(error))
         raise typer.Exit(Exit.USAGE) from error
@@ -86,7 +93,12 @@ def _nothing_found(skipped: int) -> str:
 
 
 def _render(
-    report: "InspectReport", output_format: OutputFormat, output: Path | None, *, tensors: bool
+    report: "InspectReport",
+    output_format: OutputFormat,
+    output: Path | None,
+    *,
+    tensors: bool,
+    depth: int | None,
 ) -> bytes:
     """Load only the renderer that is asked for: rich alone takes as long as reading a file."""
     if output_format is OutputFormat.JSON:
@@ -96,11 +108,16 @@ def _render(
     if output_format is OutputFormat.MARKDOWN:
         from ckptscope.reports.markdown import render_markdown
 
-        return render_markdown(report, tensors=tensors).encode("utf-8", "backslashreplace")
+        page = render_markdown(report, tensors=tensors, module_depth=depth)
+        return page.encode("utf-8", "backslashreplace")
     from ckptscope.cli.output import text_width, wants_color
     from ckptscope.reports.text import render_text
 
     text = render_text(
-        report, width=text_width(lists=tensors), color=wants_color(output), tensors=tensors
+        report,
+        width=text_width(lists=tensors),
+        color=wants_color(output),
+        tensors=tensors,
+        module_depth=depth,
     )
     return text.encode("utf-8", "backslashreplace")

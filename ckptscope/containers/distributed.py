@@ -23,7 +23,7 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import Instance, PickleGraph
 from ckptscope.facts.tensors import TensorInfo
 from ckptscope.pickles import trace_pickle
-from ckptscope.pickles.torch_rules import dtype_name, guess_kind
+from ckptscope.pickles.rule_arguments import dtype_name, guess_kind
 from ckptscope.pickles.views import (
     Pairs,
     attribute_map,

@@ -13,7 +13,7 @@ from ckptscope.facts.dtypes import SAFETENSORS_DTYPES, storage_bytes
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.tensors import TensorInfo
-from ckptscope.pickles.torch_rules import guess_kind
+from ckptscope.pickles.rule_arguments import guess_kind
 from ckptscope.sources import ByteSource, Window
 
 _LENGTH_BYTES = 8

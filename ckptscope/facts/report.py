@@ -6,6 +6,7 @@ nothing is judged there any more.
 
 import msgspec
 
+from ckptscope.facts.modules import ModuleNode
 from ckptscope.facts.pickled import Import
 from ckptscope.facts.tensors import Manifest
 
@@ -37,11 +38,14 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         path: As the user named it, or as it was found in a folder.
         manifest: What it holds; None if it could not be read.
+        modules: Trees of modules, one for each of the manifest's state_dicts, or None for those of
+            which none is made: optimizers, and those beyond a number.
         failure: Why not; None if it could.
     """
 
     path: str
     manifest: Manifest | None = None
+    modules: tuple[ModuleNode | None, ...] = ()
     failure: Failure | None = None
 
 

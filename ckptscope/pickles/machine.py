@@ -16,7 +16,8 @@ import struct
 from ckptscope.errors import ArtifactError, PickleFormatError
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, Instance, PersistentRef, PickleGraph
-from ckptscope.pickles.handlers import HANDLERS, push_text
+from ckptscope.pickles.handlers import HANDLERS
+from ckptscope.pickles.literals import push_text
 from ckptscope.pickles.state import (
     LONGEST_FIXED_OPCODE,
     NODE_COST,

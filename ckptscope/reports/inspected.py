@@ -30,15 +30,23 @@ _SILENT_FACTS = frozenset({"byteorder", "little_endian", "stream protocol", "pro
 
 
 def describe_report(
-    report: InspectReport, *, tensors: bool, tree_depth: int | None = None
+    report: InspectReport,
+    *,
+    tensors: bool,
+    tree_depth: int | None = None,
+    module_depth: int | None = None,
 ) -> Iterator[Block]:
     """Describe all files of a run, then the run itself."""
     for one in report.files:
-        yield from _describe_file(one, tensors=tensors, tree_depth=tree_depth)
+        yield from _describe_file(
+            one, tensors=tensors, tree_depth=tree_depth, module_depth=module_depth
+        )
     yield from describe_closing(report)
 
 
-def _describe_file(one: FileReport, *, tensors: bool, tree_depth: int | None) -> Iterator[Block]:
+def _describe_file(
+    one: FileReport, *, tensors: bool, tree_depth: int | None, module_depth: int | None
+) -> Iterator[Block]:
     if one.manifest is None:
         if one.failure is not None:
             yield from describe_failure(one.path, one.failure)
@@ -47,7 +55,9 @@ def _describe_file(one: FileReport, *, tensors: bool, tree_depth: int | None) ->
     yield Heading(1, (Name(one.path, Tone.STRONG),))
     yield from _describe_container(manifest)
     yield from describe_contents(manifest, tree_depth)
-    yield from describe_state_dicts(manifest.state_dicts, tensors=tensors)
+    yield from describe_state_dicts(
+        manifest.state_dicts, one.modules, tensors=tensors, depth=module_depth
+    )
     yield from describe_training(manifest)
     yield from describe_bytes(manifest)
     yield from describe_arrays(manifest)

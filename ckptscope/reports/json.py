@@ -7,12 +7,14 @@ an escape.
 
 import json
 import math
+from itertools import zip_longest
 from typing import Literal
 
 import msgspec
 
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Finding
+from ckptscope.facts.modules import ModuleNode
 from ckptscope.facts.pickled import Import
 from ckptscope.facts.report import Failure, FileReport, InspectReport, Skipped
 from ckptscope.facts.tensors import (
@@ -47,6 +49,7 @@ class StateDictOut(msgspec.Struct, frozen=True, kw_only=True):
     kind_evidence: str
     versions: dict[str, int] | None
     tensors: tuple[TensorInfo, ...]
+    modules: ModuleNode | None = None
 
 
 class ScalarOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +133,10 @@ def _file(report: FileReport) -> FileOut:
         size_bytes=manifest.size_bytes,
         byteorder=manifest.byteorder,
         format=dict(manifest.format_facts),
-        state_dicts=tuple(_state_dict(one) for one in manifest.state_dicts),
+        state_dicts=tuple(
+            _state_dict(one, modules)
+            for one, modules in zip_longest(manifest.state_dicts, report.modules)
+        ),
         optimizers=manifest.optimizers,
         arrays=manifest.arrays,
         scalars=tuple(
@@ -147,7 +153,7 @@ def _file(report: FileReport) -> FileOut:
     )
 
 
-def _state_dict(one: StateDict) -> StateDictOut:
+def _state_dict(one: StateDict, modules: ModuleNode | None) -> StateDictOut:
     return StateDictOut(
         path=one.path,
         prefix=one.prefix,
@@ -162,6 +168,7 @@ def _state_dict(one: StateDict) -> StateDictOut:
         kind_evidence=one.kind_evidence,
         versions=one.versions,
         tensors=one.tensors,
+        modules=modules,
     )
 
 

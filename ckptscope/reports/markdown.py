@@ -31,9 +31,11 @@ from ckptscope.reports.tables import github_table
 _LINE_CHARACTERS = 200
 
 
-def render_markdown(report: InspectReport, *, tensors: bool = False) -> str:
+def render_markdown(
+    report: InspectReport, *, tensors: bool = False, module_depth: int | None = None
+) -> str:
     """Render a report as markdown; `tensors` lists every tensor."""
-    return write_page(describe_report(report, tensors=tensors))
+    return write_page(describe_report(report, tensors=tensors, module_depth=module_depth))
 
 
 def write_page(blocks: Iterable[Block]) -> str:

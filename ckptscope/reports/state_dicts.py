@@ -6,10 +6,13 @@ Leaves: blocks.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
+from ckptscope.facts.modules import ModuleNode
 from ckptscope.facts.tensors import Kind, Role, StateDict, TensorInfo
 from ckptscope.reports.blocks import Block, Name, Part, Tone, Words, field, line, section
 from ckptscope.reports.folding import FoldedModule, Remainder, fold_modules
+from ckptscope.reports.modules import describe_kinds, module_table
 from ckptscope.reports.numerals import count_text, rounded_count, shape_text, share_text
 from ckptscope.reports.tables import Column, Table, name, number
 
@@ -24,13 +27,35 @@ _LEAST_KEY = 44
 TOP_LEVEL = "top level"
 
 
-def describe_state_dicts(state_dicts: Sequence[StateDict], *, tensors: bool) -> Iterator[Block]:
-    """Describe every state_dict but those of optimizers."""
-    models = [one for one in state_dicts if one.role is not Role.OPTIMIZER]
+def describe_state_dicts(
+    state_dicts: Sequence[StateDict],
+    modules: Sequence[ModuleNode | None] = (),
+    *,
+    tensors: bool,
+    depth: int | None = None,
+) -> Iterator[Block]:
+    """Describe every state_dict but those of optimizers, modules down to a depth."""
+    models = [
+        (one, node)
+        for one, node in zip_longest(state_dicts, modules)
+        if one.role is not Role.OPTIMIZER
+    ]
     described: dict[object, StateDict] = {}
-    for one in models[:_MOST_DESCRIBED]:
+    for one, node in models[:_MOST_DESCRIBED]:
         yield from _describe(one, described, tensors=tensors)
-    yield from _list_others(models[_MOST_DESCRIBED:])
+        if len(one.tensors) > _FEW_TENSORS and described[_structure(one)] is one:
+            yield from _describe_modules(one, node, depth)
+    yield from _list_others([one for one, _ in models[_MOST_DESCRIBED:]])
+
+
+def _describe_modules(
+    one: StateDict, node: ModuleNode | None, depth: int | None
+) -> Iterator[Block]:
+    if node is None:
+        yield _module_table(one)
+        return
+    yield from describe_kinds(node)
+    yield module_table(node, depth=depth)
 
 
 def list_tensors(state_dicts: Sequence[StateDict]) -> Iterator[Block]:
@@ -67,9 +92,7 @@ def _describe(
     if len(one.tensors) <= _FEW_TENSORS:
         if not tensors:
             yield _tensor_table(one.tensors)
-    elif twin is one:
-        yield _module_table(one)
-    else:
+    elif twin is not one:
         yield line("its names, shapes and dtypes are those of state_dict ", place(twin.path))
 
 

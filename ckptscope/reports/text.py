@@ -65,6 +65,7 @@ def render_text(
     color: bool,
     tensors: bool = False,
     tree_depth: int | None = None,
+    module_depth: int | None = None,
 ) -> str:
     """Render a report for people.
 
@@ -74,8 +75,11 @@ def render_text(
         color: Whether ANSI colours may be used.
         tensors: Whether to list every tensor.
         tree_depth: Levels of the contents to show; None for what is quick to read.
+        module_depth: Levels of the networks' modules to show; None for what is quick to read.
     """
-    blocks = describe_report(report, tensors=tensors, tree_depth=tree_depth)
+    blocks = describe_report(
+        report, tensors=tensors, tree_depth=tree_depth, module_depth=module_depth
+    )
     return lay_out(blocks, width=width, color=color)
 
 

@@ -82,6 +82,8 @@ def _role(group: Group) -> tuple[Role, str]:
         return Role.OPTIMIZER, "a mapping with state and param_groups"
     if group.source == "non-persistent":
         return Role.OTHER, "buffers that state_dict() leaves out"
+    if group.source == "attributes" and group.class_name is None:
+        return Role.OTHER, "plain attributes of a module"
     if group.source == "gradients":
         return Role.OTHER, "gradients saved with their parameters"
     if group.source != "module" and not _looks_like_network(group):

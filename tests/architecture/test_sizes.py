@@ -12,10 +12,6 @@ LONGEST_FUNCTION = 60
 
 #: Modules over the ceiling, with their own and the reason.
 LONGER_MODULES = {
-    # One short function an opcode, in a table.
-    "ckptscope/pickles/handlers.py": 560,
-    # One short function for each of torch's rebuild functions, in a table.
-    "ckptscope/pickles/torch_rules.py": 640,
     # The directory and its comparison with the local headers; could be parted there.
     "ckptscope/containers/zip_directory.py": 470,
     # The walk and its nodes; could be parted there.

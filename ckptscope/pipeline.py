@@ -172,7 +172,10 @@ def _inspect_path(path: Path, limits: Limits, *, named: bool) -> Iterator[FileRe
                 else:
                     yield FileReport(path=name, failure=_failure(outcome.error, outcome.location))
     except ArtifactError as error:
-        yield FileReport(path=name, failure=_failure(error, ()))
+        if isinstance(error, UnknownContainerError) and not named:
+            yield Skipped(path=name, reason=error.message)
+        else:
+            yield FileReport(path=name, failure=_failure(error, ()))
     except UsageError as error:
         # Met while walking: a link to nothing, or a file that was there a moment ago.
         if named:

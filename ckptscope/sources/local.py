@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 from types import TracebackType
 
-from ckptscope.errors import ArtifactError, ContainerFormatError, UsageError
+from ckptscope.errors import ArtifactError, ContainerFormatError, UnknownContainerError, UsageError
 
 #: What else can stand at a path, by the test of the stat module.
 _OTHER_KINDS = (
@@ -121,5 +121,5 @@ def open_local(path: Path, name: str | None = None) -> LocalFile:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         kind = next((words for test, words in _OTHER_KINDS if test(status.st_mode)), "no file")
-        raise ArtifactError(f"expected a regular file, found {kind}", member=name)
+        raise UnknownContainerError(f"expected a regular file, found {kind}", member=name)
     return LocalFile(descriptor, status.st_size, name)

@@ -64,14 +64,19 @@ def inspect(
     A folder is one checkpoint if it is the unpacked folder of a torch zip; else every file below it
     is looked at, and those that are no checkpoints are listed as skipped.
 
+    A path that does not exist, or a glob that matches nothing, is a failure of kind `UsageError`.
+
     Raises:
-        UsageError: A path does not exist, or a glob matches nothing.
+        UsageError: A path is empty.
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     files: list[FileReport] = []
     skipped: list[Skipped] = []
     for path, named in _expand(paths):
+        if isinstance(path, FileReport):
+            files.append(path)
+            continue
         for found in _inspect_path(path, limits, named=named):
             if isinstance(found, Skipped):
                 skipped.append(found)
@@ -80,9 +85,14 @@ def inspect(
     return InspectReport(files=tuple(files), skipped=tuple(skipped))
 
 
-def _expand(paths: Iterable[PathLike]) -> Iterator[tuple[Path, bool]]:
-    """Yield every file or checkpoint folder, and whether the user named it."""
+def _expand(paths: Iterable[PathLike]) -> Iterator[tuple[Path | FileReport, bool]]:
+    """Yield every file or checkpoint folder, and whether the user named it.
+
+    What does not exist is a failure of its own, and the others are still reported.
+    """
     for given in paths:
+        if not str(given):
+            raise UsageError("expected a file or folder, found an empty name")
         path = Path(given)
         if _exists(path):
             yield from _expand_one(path)
@@ -91,7 +101,8 @@ def _expand(paths: Iterable[PathLike]) -> Iterator[tuple[Path, bool]]:
 
         matches = sorted(glob.glob(str(given), recursive=True))
         if not matches:
-            raise UsageError(f"no such file or folder: {str(given)!r}")
+            absent = Failure(kind=UsageError.__name__, message="no such file or folder")
+            yield FileReport(path=str(given), failure=absent), True
         for match in matches:
             yield from _expand_one(Path(match))
 
@@ -105,7 +116,7 @@ def _exists(path: Path) -> bool:
 
 
 def _expand_one(path: Path) -> Iterator[tuple[Path, bool]]:
-    if not path.is_dir():
+    if not os.path.isdir(path):
         yield path, True
         return
     if _is_checkpoint_folder(path):
@@ -141,13 +152,14 @@ def _is_checkpoint_folder(path: Path) -> bool:
     It is what unpacking a torch zip leaves, its pickle possibly lost; or a distributed checkpoint;
     or it holds the index of shards.
     """
-    if (path / "data.pkl").is_file() or (path / ".metadata").is_file():
+    # os.path never raises, whatever may not be looked at; the reader says why.
+    if os.path.isfile(path / "data.pkl") or os.path.isfile(path / ".metadata"):
         return True
-    if any(path.glob("*.index.json")):
-        return True
-    storages = path / "data"
     try:
-        return storages.is_dir() and any(name.isdecimal() for name in os.listdir(storages))
+        if any(name.endswith(".index.json") for name in os.listdir(path)):
+            return True
+        storages = path / "data"
+        return os.path.isdir(storages) and any(n.isdecimal() for n in os.listdir(storages))
     except OSError:
         return False
 
@@ -299,7 +311,8 @@ def open_checkpoint(
     """Open the checkpoint in a file or folder.
 
     Args:
-        path: File, or unpacked folder of a torch zip.
+        path: File, or a folder that is a checkpoint: an unpacked torch zip, a distributed
+            checkpoint, shards with their index.
         member: Which one, where a wrapper holds several: the names on the way, joined by ` > `.
         limits: Bounds of the reading.
 

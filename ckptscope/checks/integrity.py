@@ -12,6 +12,8 @@ from ckptscope.tensors.spending import view_span, with_parts
 
 #: Findings of one code that are listed one by one; the rest is counted in one more.
 _MOST_OF_A_KIND = 20
+#: Less than this is not worth a word.
+_NOTABLE_BYTES = 64 << 10
 
 
 def check_layout(manifest: Manifest) -> tuple[Finding, ...]:
@@ -117,6 +119,7 @@ def _storage_findings(manifest: Manifest) -> Iterator[Finding]:
             f"{storage.size_bytes:,}",
             where=Where(member=storage.member),
         )
+    yield from _hidden_in_views(manifest)
     used = {
         tensor.storage
         for state_dict in manifest.state_dicts
@@ -132,6 +135,20 @@ def _storage_findings(manifest: Manifest) -> Iterator[Finding]:
             message=f"{len(unused):,} storages of {total:,} bytes belong to no tensor",
             evidence=tuple(f"storage {key!r:.60}" for key in unused[:5]),
         )
+
+
+def _hidden_in_views(manifest: Manifest) -> Iterator[Finding]:
+    """Bytes that were saved only because a tensor was a view of something larger."""
+    for entry in manifest.spending:
+        if entry.what == "unused" and entry.size_bytes > _NOTABLE_BYTES and entry.share > 0.05:
+            yield Finding(
+                code=Code.STORAGE_UNUSED,
+                severity=Severity.WARNING,
+                message=f"{entry.size_bytes:,} bytes ({entry.share:.1%}) of the storages are used "
+                "by no tensor",
+                help="torch.save keeps the whole storage of a view: clone() the tensor before "
+                "saving",
+            )
 
 
 def _error(code: Code, name: str, message: str) -> Finding:

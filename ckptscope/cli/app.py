@@ -3,10 +3,12 @@
 Rooms are imported inside the commands: `--help` must not wait for them.
 """
 
+import os
 from typing import Annotated
 
 import typer
 
+from ckptscope.cli.exits import Exit
 from ckptscope.cli.inspect import inspect_command
 from ckptscope.cli.schema import schema_command
 from ckptscope.version import VERSION
@@ -41,5 +43,14 @@ def options(
 
 
 def main() -> None:
-    """Run the program."""
-    app()
+    """Run the program.
+
+    `--help` and `--version` write to stdout themselves, which may be full or closed.
+    """
+    try:
+        app()
+    except OSError as error:
+        from ckptscope.cli.output import write_error
+
+        write_error(f"cannot write to stdout: {error.strerror}")
+        os._exit(Exit.UNREADABLE)

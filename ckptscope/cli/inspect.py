@@ -9,7 +9,8 @@ import typer
 from ckptscope.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from ckptscope.facts.report import InspectReport
+    from ckptscope.facts.limits import Limits
+    from ckptscope.facts.report import FileReport, InspectReport
 
 
 class OutputFormat(StrEnum):
@@ -56,40 +57,52 @@ def inspect_command(
 
     Nothing of a file is executed, and of its tensors only step counters are read.
     """
-    import msgspec
-
-    from ckptscope.cli.output import write_error, write_result
-    from ckptscope.cli.sizes import parse_size
+    from ckptscope.cli.output import refuse_inputs_as_output, write_error, write_result
     from ckptscope.errors import UsageError
-    from ckptscope.facts.limits import DEFAULT_LIMITS
     from ckptscope.pipeline import inspect
 
     try:
-        limits = DEFAULT_LIMITS
-        if max_spool is not None:
-            # Who names a size trusts the file to unpack to it, however small it is packed.
-            size = parse_size(max_spool)
-            limits = msgspec.structs.replace(limits, spool_bytes=size, unpack_floor_bytes=size)
-        report = inspect(files, limits=limits)
+        refuse_inputs_as_output(files, output)
+        report = inspect(files, limits=_limits(max_spool))
         write_result(_render(report, output_format, output, tensors=tensors, depth=depth), output)
     except UsageError as error:
         write_error(str(error))
         raise typer.Exit(Exit.USAGE) from error
     except OSError as error:
-        write_error(f"cannot write {str(output)!r}: {error.strerror}")
+        write_error(f"cannot write to {output or 'stdout'}: {error.strerror}")
         raise typer.Exit(Exit.UNREADABLE) from error
     failures = [one for one in report.files if one.failure is not None]
     for one in failures:
         write_error(f"{one.path}: {one.failure.message if one.failure else ''}")
     if failures:
-        raise typer.Exit(Exit.UNREADABLE)
+        raise typer.Exit(_worst(failures))
     if not report.files:
         write_error(_nothing_found(len(report.skipped)))
         raise typer.Exit(Exit.USAGE)
 
 
+def _limits(max_spool: str | None) -> "Limits":
+    """Return the limits of the run; who names a size trusts the file to unpack to it."""
+    import msgspec
+
+    from ckptscope.cli.sizes import parse_size
+    from ckptscope.facts.limits import DEFAULT_LIMITS
+
+    if max_spool is None:
+        return DEFAULT_LIMITS
+    size = parse_size(max_spool)
+    return msgspec.structs.replace(DEFAULT_LIMITS, spool_bytes=size, unpack_floor_bytes=size)
+
+
+def _worst(failures: "list[FileReport]") -> Exit:
+    """A file that is not there is a wrong request; any other failure weighs more."""
+    absent = all(one.failure is not None and one.failure.kind == "UsageError" for one in failures)
+    return Exit.USAGE if absent else Exit.UNREADABLE
+
+
 def _nothing_found(skipped: int) -> str:
-    return f"no checkpoint found; {skipped:,} other files were looked at"
+    others = "1 other file was" if skipped == 1 else f"{skipped:,} other files were"
+    return f"no checkpoint found; {others} looked at"
 
 
 def _render(

@@ -1,5 +1,6 @@
 """Where results and messages go: stdout or a file, stderr, whole or not at all."""
 
+import errno
 import os
 import shutil
 import sys
@@ -11,6 +12,21 @@ _PIPE_COLUMNS_OF_LISTS = 200
 _LEAST_COLUMNS = 40
 
 
+def refuse_inputs_as_output(files: list[str], output: Path | None) -> None:
+    """Refuse to write a report over a file that is to be inspected.
+
+    Raises:
+        UsageError: The output is one of the files.
+    """
+    from ckptscope.errors import UsageError
+
+    if output is None or not output.is_file():
+        return
+    for name in files:
+        if Path(name).is_file() and output.samefile(name):
+            raise UsageError(f"expected another file for the report, found the input {name!r}")
+
+
 def write_result(data: bytes, output: Path | None) -> None:
     """Write to a file beside and rename, or to stdout; a reader that left is no error."""
     if output is not None:
@@ -19,6 +35,8 @@ def write_result(data: bytes, output: Path | None) -> None:
         with writing_file(output) as file:
             file.write(data)
         return
+    if sys.stdout is None:  # closed before the program started
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
@@ -39,6 +57,8 @@ def write_error(message: str) -> None:
 def wants_color(output: Path | None) -> bool:
     """Whether colours are welcome: a terminal, and NO_COLOR unset (no-color.org)."""
     if output is not None or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    if sys.stdout is None:
         return False
     return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
 

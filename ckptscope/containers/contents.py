@@ -9,10 +9,12 @@ from typing import Protocol
 
 import msgspec
 
+from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding, Severity, Where
 from ckptscope.facts.pickled import BytesRef, Instance, PickleGraph
 from ckptscope.facts.tensors import ArrayInfo, ExternalTensor, StorageUse, TensorInfo
+from ckptscope.pickles.views import plain_text
 from ckptscope.sources import ByteSource
 
 
@@ -128,3 +130,22 @@ def oddity_findings(graph: PickleGraph) -> list[Finding]:
         )
         for offset, text in graph.oddities
     ]
+
+
+def no_storage(storage: Storage) -> ByteSource:
+    """Refuse to open a storage of contents that hold none of their own.
+
+    Raises:
+        ContainerFormatError: Always.
+    """
+    raise ContainerFormatError(f"storage {storage.key!r:.200}: this container holds no storages")
+
+
+def system_facts(graph: PickleGraph) -> tuple[tuple[str, str], ...]:
+    """Return what a legacy file says of the machine that wrote it."""
+    pairs = getattr(graph.root, "pairs", None) or []
+    return tuple(
+        (key, plain_text(value))
+        for key, value in pairs
+        if isinstance(key, str) and isinstance(value, bool | int)
+    )

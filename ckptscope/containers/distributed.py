@@ -19,7 +19,7 @@ from ckptscope.containers.pieces import Piece, PieceStorages, read_piece
 from ckptscope.errors import ArtifactError, ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding, Severity
-from ckptscope.facts.limits import Limits
+from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.pickled import Instance, PickleGraph
 from ckptscope.facts.tensors import TensorInfo
 from ckptscope.pickles import trace_pickle
@@ -281,7 +281,9 @@ class _Reader:
 
 def _sizes(node: object) -> tuple[int, ...] | None:
     found = sequence_items(node)
-    if found is None or not all(type(n) is int and 0 <= n < 1 << 63 for n in found[1]):
+    if found is None or len(found[1]) > DEFAULT_LIMITS.tensor_dims:
+        return None
+    if not all(type(n) is int and 0 <= n < 1 << 63 for n in found[1]):
         return None
     return tuple(n for n in found[1] if isinstance(n, int))
 

@@ -4,6 +4,8 @@ Enters: a path. Leaves: its files by relative path. Links are noted and not foll
 """
 
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
 
 from ckptscope.containers.contents import finding
@@ -14,6 +16,9 @@ from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
 from ckptscope.sources import ByteSource, MemorySource, open_local
+
+#: Files of one folder kept open; systems allow a process a thousand or so.
+_MOST_OPEN = 64
 
 
 class FolderMembers:
@@ -26,6 +31,7 @@ class FolderMembers:
         self.source: ByteSource = MemorySource(b"")
         self.entries: dict[str, Entry] = {}
         self.findings: list[Finding] = []
+        self._opened: dict[str, ByteSource] = {}
 
     @property
     def size_bytes(self) -> int:
@@ -33,8 +39,12 @@ class FolderMembers:
         return sum(entry.size_bytes for entry in self.entries.values())
 
     def open(self, name: str) -> ByteSource:
-        """Return a file's contents."""
-        return open_local(self._path / name, name)
+        """Return a file's contents; the last few files stay open for those who come back."""
+        known = self._opened.pop(name, None) or open_local(self._path / name, name)
+        self._opened[name] = known
+        if len(self._opened) > _MOST_OPEN:
+            del self._opened[next(iter(self._opened))]
+        return known
 
     def head(self, name: str, length: int) -> bytes:
         """Return the first bytes of a file."""
@@ -48,7 +58,7 @@ class FolderMembers:
         """Sizes of files are what the system says."""
         return name in self.entries
 
-    def shadowed(self, name: str) -> list[ByteSource]:
+    def shadowed(self, name: str) -> list[Callable[[], ByteSource]]:
         """A folder holds no two files of one name."""
         return []
 
@@ -66,13 +76,13 @@ def read_folder_members(path: Path, limits: Limits) -> FolderMembers:
         below = pending.pop()
         for item in _scan(path / below):
             name = f"{below}{item.name}"
-            if item.is_symlink():
+            if _kind_of(item) == "link":
                 table.findings.append(
                     finding(Code.MEMBER_LINK, "a link; links are not followed", member=name)
                 )
-            elif item.is_dir(follow_symlinks=False):
+            elif _kind_of(item) == "folder":
                 pending.append(f"{name}/")
-            elif item.is_file(follow_symlinks=False):
+            elif _kind_of(item) == "file":
                 size = item.stat(follow_symlinks=False).st_size
                 table.entries[name] = Entry(size, size, None)
             if len(table.entries) > limits.members:
@@ -80,6 +90,19 @@ def read_folder_members(path: Path, limits: Limits) -> FolderMembers:
                     "members", allowed=limits.members, actual=len(table.entries), member=name
                 )
     return table
+
+
+def _kind_of(item: os.DirEntry[str]) -> str:
+    """What stands there; an entry that vanished or may not be looked at is nothing."""
+    try:
+        mode = item.stat(follow_symlinks=False).st_mode
+    except OSError:
+        return "nothing"
+    if stat.S_ISLNK(mode):
+        return "link"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "nothing"
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
@@ -98,8 +121,11 @@ def pick_folder_members(path: Path, names: list[str]) -> FolderMembers:
     for name in names:
         if unsafe_path(name):
             continue
-        place = path / name
-        if place.is_file() and not place.is_symlink():
-            size = place.stat().st_size
-            table.entries[name] = Entry(size, size, None)
+        try:
+            status = (path / name).lstat()
+        except (OSError, ValueError):
+            # Missing, or a name that no file can have: said by the one who wants it.
+            continue
+        if stat.S_ISREG(status.st_mode):
+            table.entries[name] = Entry(status.st_size, status.st_size, None)
     return table

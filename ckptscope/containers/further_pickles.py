@@ -4,6 +4,9 @@ Enters: members one by one. Leaves: their graphs, and damage as findings. A pick
 limit is the last one that is tried: a file that hides many of them must not cost as many times.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from ckptscope.containers.contents import finding
 from ckptscope.containers.members import MemberTable
 from ckptscope.errors import ArtifactError, LimitError
@@ -26,20 +29,15 @@ class FurtherPickles:
 
     def read_member(self, members: MemberTable, name: str) -> None:
         """Trace a member."""
-        if self._stopped:
-            self._left_out.append(name)
-            return
-        try:
-            self.read_source(members.read_checked(name), name)
-        except ArtifactError as error:
-            self._note(name, error)
+        self.read_source(partial(members.read_checked, name), name)
 
-    def read_source(self, source: ByteSource, name: str) -> None:
+    def read_source(self, open_source: Callable[[], ByteSource], name: str) -> None:
         """Trace a source that is a pickle as a whole."""
         if self._stopped:
             self._left_out.append(name)
             return
         try:
+            source = open_source()
             self.graphs.append(
                 trace_pickle(source, limits=self._limits, size_bytes=source.size, member=name)
             )

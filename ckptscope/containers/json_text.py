@@ -11,6 +11,8 @@ from ckptscope.sources import ByteSource
 
 #: Digits of a number; sizes and offsets have at most 19.
 _MOST_DIGITS = 40
+#: Repeated keys that are told one by one.
+_MOST_REPEATED = 100
 
 
 def read_json(
@@ -40,10 +42,13 @@ def read_json(
     if length > limit_bytes:
         raise LimitError("header_bytes", allowed=limit_bytes, actual=length, member=source.name)
 
+    noted: list[str] = []
+
     def keep_pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
         made: dict[str, object] = {}
         for key, value in pairs:
-            if key in made and repeated is not None:
+            if key in made and repeated is not None and len(noted) < _MOST_REPEATED:
+                noted.append(key)
                 repeated(key)
             made[key] = value
         return made

@@ -25,6 +25,7 @@ from ckptscope.containers.marks import (
     package_pickles,
 )
 from ckptscope.containers.members import MemberTable
+from ckptscope.errors import LimitError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
@@ -57,13 +58,21 @@ def find_places(members: MemberTable, limits: Limits) -> list[Place]:
     places: list[Place] = []
     names = named_members(members)
     for finder in (_numpy, _packages, _exports, _model_json, _distributed, _torch_layouts):
+        _require_few(members, places, limits)
         # An archive of one format holds members that look like another.
         places += [
             place
             for place in finder(members, names, limits)
             if not any(known.claims(place.root + PICKLE_NAME) for known in places)
         ]
+    _require_few(members, places, limits)
     return places
+
+
+def _require_few(members: MemberTable, places: list[Place], limits: Limits) -> None:
+    visits = len(members.entries) * len(places)
+    if visits > limits.member_visits:
+        raise LimitError("member_visits", allowed=limits.member_visits, actual=visits)
 
 
 def _below(root: str) -> Callable[[str], bool]:

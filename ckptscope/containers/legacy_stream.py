@@ -6,7 +6,7 @@ their 8-byte counts are read.
 Source: `torch/serialization.py`, `_legacy_save` and `_legacy_load`.
 """
 
-from ckptscope.containers.contents import Contents, finding, oddity_findings
+from ckptscope.containers.contents import Contents, finding, oddity_findings, system_facts
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.dtypes import storage_bytes
@@ -16,7 +16,7 @@ from ckptscope.facts.pickled import PickleGraph
 from ckptscope.facts.tensors import StorageUse
 from ckptscope.pickles import trace_pickle
 from ckptscope.pickles.persistent import storage_uses
-from ckptscope.pickles.views import plain_text, short
+from ckptscope.pickles.views import short
 from ckptscope.sources import ByteSource, Window
 
 #: Torch's `PROTOCOL_VERSION` of the stream.
@@ -66,7 +66,7 @@ def read_legacy_stream(
         further_graphs=(*graphs[:3], keys),
         storages=storages,
         pickle_bytes=position,
-        format_facts=(("stream protocol", str(version.root)), *_system_facts(system)),
+        format_facts=(("stream protocol", str(version.root)), *system_facts(system)),
         findings=findings,
         read_storage=_StreamStorages(source),
         storages_complete=end is not None,
@@ -140,15 +140,6 @@ def _expected_size(position: int, names: list[str], uses: dict[str, StorageUse])
         size = storage_bytes(use.elements, use.dtype) if use is not None else None
         position += _COUNT_BYTES + (size or 0)
     return position
-
-
-def _system_facts(graph: PickleGraph) -> tuple[tuple[str, str], ...]:
-    pairs = getattr(graph.root, "pairs", None) or []
-    return tuple(
-        (key, plain_text(value))
-        for key, value in pairs
-        if isinstance(key, str) and isinstance(value, bool | int)
-    )
 
 
 class _StreamStorages:

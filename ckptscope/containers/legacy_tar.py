@@ -3,8 +3,8 @@
 Enters: a tar's members. Leaves: `Contents`. Shapes come from `tensors` and `pickle` alone; of
 `storages` only the headers are read, to know where values stand, and damage there is a finding.
 
-Source: `torch/serialization.py`, `legacy_load` inside `_legacy_load`; FACTS on the variant without
-`tensors`, whose pickle holds `_rebuild_tensor_v2` and ('storage', ...) ids.
+Source: `torch/serialization.py`, `legacy_load` inside `_legacy_load`. A variant without `tensors`,
+whose pickle holds `_rebuild_tensor_v2` and ('storage', ...) tuples, is met in test files of others.
 """
 
 import struct
@@ -12,7 +12,7 @@ from functools import partial
 
 import msgspec
 
-from ckptscope.containers.contents import Contents, finding, oddity_findings
+from ckptscope.containers.contents import Contents, finding, oddity_findings, system_facts
 from ckptscope.containers.tar_members import TarMembers
 from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind, Storage
@@ -23,7 +23,7 @@ from ckptscope.facts.pickled import GlobalRef, PickleGraph
 from ckptscope.facts.tensors import ExternalTensor, StorageUse
 from ckptscope.pickles import trace_pickle
 from ckptscope.pickles.persistent import MOST, storage_uses
-from ckptscope.pickles.views import plain_text, short
+from ckptscope.pickles.views import short
 from ckptscope.sources import ByteSource, Window
 
 _REQUIRED = ("sys_info", "pickle", "storages")
@@ -104,12 +104,7 @@ def _trace_system(
         )
         return ()
     further.append(graph)
-    pairs = getattr(graph.root, "pairs", None) or []
-    return tuple(
-        (key, plain_text(value))
-        for key, value in pairs
-        if isinstance(key, str) and isinstance(value, bool | int)
-    )
+    return system_facts(graph)
 
 
 class _Records:

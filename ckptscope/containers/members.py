@@ -4,6 +4,7 @@ Enters: an archive or a folder. Leaves: a `MemberTable`, on which `torch_layout`
 without knowing what holds them.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -62,5 +63,5 @@ class MemberTable(Protocol):
     def believable(self, name: str) -> bool:
         """Whether the declared size of a member can be believed; notes a finding if not."""
 
-    def shadowed(self, name: str) -> list[ByteSource]:
-        """Return the contents of other members of the same name."""
+    def shadowed(self, name: str) -> list[Callable[[], ByteSource]]:
+        """Return ways to open other members of the same name."""

@@ -53,8 +53,13 @@ def _read(source: ByteSource, limits: Limits) -> Contents:
         from ckptscope.containers.zip_members import read_zip_members
 
         members = read_zip_members(source, limits)
-        for root in find_roots(list(members.entries)):
-            return read_torch_layout(members, root, limits, containers=(ContainerKind.TORCH_ZIP,))
+        roots = find_roots(list(members.entries))
+        if roots:
+            contents = read_torch_layout(
+                members, roots[0], limits, containers=(ContainerKind.TORCH_ZIP,)
+            )
+            contents.findings = [*members.findings, *contents.findings]
+            return contents
     raise ContainerFormatError(
         "expected a checkpoint in the bytes for _load_from_bytes, found something else",
         member=source.name,

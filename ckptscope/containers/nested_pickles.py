@@ -31,6 +31,7 @@ def trace_inner(
         if found is not Format.ZIP:
             return False
         inner = read_zip_members(source, limits)
+        findings += inner.findings
         for member in inner.entries:
             if member.endswith(".pkl"):
                 pickle = inner.open(member)

@@ -8,10 +8,10 @@ Source: numpy/lib/format.py, "Format Version 1.0" to "3.0".
 
 import re
 
-from ckptscope.containers.contents import Contents, finding
+from ckptscope.containers.contents import Contents, finding, no_storage
 from ckptscope.containers.members import MemberTable
 from ckptscope.errors import ArtifactError, ContainerFormatError
-from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import PickleGraph
@@ -50,7 +50,7 @@ def read_numpy_file(
         further_graphs=tuple(graphs),
         pickle_bytes=header_bytes + (array.size_bytes or 0),
         findings=findings,
-        read_storage=_no_storage,
+        read_storage=no_storage,
     )
 
 
@@ -77,7 +77,7 @@ def read_numpy_archive(
         further_graphs=tuple(graphs),
         pickle_bytes=stored,
         findings=findings,
-        read_storage=_no_storage,
+        read_storage=no_storage,
     )
 
 
@@ -173,7 +173,3 @@ def _trace_objects(
                 member=source.name,
             )
         )
-
-
-def _no_storage(storage: Storage) -> ByteSource:
-    raise ContainerFormatError(f"storage {storage.key!r}: a numpy file holds no storages")

@@ -4,9 +4,9 @@ Enters: a source. Leaves: `Contents` around the first pickle; what follows it is
 imports.
 """
 
-from ckptscope.containers.contents import Contents, finding, oddity_findings
-from ckptscope.errors import ArtifactError, ContainerFormatError
-from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.containers.contents import Contents, finding, no_storage, oddity_findings
+from ckptscope.errors import ArtifactError
+from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import PickleGraph
@@ -44,7 +44,7 @@ def read_plain_pickle(
         further_graphs=tuple(further),
         pickle_bytes=end,
         findings=findings,
-        read_storage=_no_storage,
+        read_storage=no_storage,
     )
 
 
@@ -79,7 +79,3 @@ def _trace_rest(
             )
         )
     return graphs, position
-
-
-def _no_storage(storage: Storage) -> ByteSource:
-    raise ContainerFormatError(f"storage {storage.key!r}: a bare pickle holds no storages")

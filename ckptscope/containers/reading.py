@@ -2,7 +2,7 @@
 
 Enters: a source, or a folder. Leaves: for each checkpoint its `Contents`; for each member that is
 none, or is damaged, an `Unread` that says why. Nothing is extracted to disk; a compressed wrapper
-is spooled to a file without a name. Readers are loaded when a file needs them.
+or member is spooled to a file without a name. Readers are loaded when a file needs them.
 """
 
 from collections.abc import Iterator
@@ -102,6 +102,7 @@ def read_index_file(path: Path, limits: Limits) -> Iterator[Outcome]:
     with open_local(path) as source:
         index = read_index(source, path.name, limits)
     members = pick_folder_members(path.parent, [path.name, *index.files])
+    limits = limits.metered(members.size_bytes)
     return _read_archive(members, _Place(), limits)
 
 

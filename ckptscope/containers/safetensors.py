@@ -6,6 +6,7 @@ Source: the format section of the safetensors README.
 """
 
 from ckptscope.containers.contents import Contents, TensorTable, finding
+from ckptscope.containers.described import contiguous_stride
 from ckptscope.containers.json_text import read_json
 from ckptscope.errors import ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind, Storage
@@ -121,7 +122,7 @@ def _tensor(
         key=key,
         shape=shape,
         dtype=dtype or str(name)[:40],
-        stride=_contiguous(shape),
+        stride=contiguous_stride(shape),
         storage=key,
         kind=guess_kind(key, dtype or ""),
     )
@@ -149,15 +150,6 @@ def _naturals(
             member=source.name,
         )
     return tuple(value)
-
-
-def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
-    strides = []
-    step = 1
-    for size in reversed(shape):
-        strides.append(step)
-        step *= max(size, 1)
-    return tuple(reversed(strides))
 
 
 def _check_tiling(

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from ckptscope.containers.contents import Contents, finding
+from ckptscope.containers.contents import Contents, finding, no_storage
 from ckptscope.containers.described import as_mapping
 from ckptscope.containers.json_text import read_json
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.zip_archive import unsafe_path
-from ckptscope.errors import ArtifactError, ContainerFormatError
-from ckptscope.facts.containers import ContainerKind, Storage
+from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
+from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
 from ckptscope.sources import ByteSource
@@ -66,6 +66,8 @@ def read_index(source: ByteSource, name: str, limits: Limits) -> Index:
     mapping = as_mapping(document.get(_MAP), _MAP, name)
     if not mapping or not all(isinstance(file, str) for file in mapping.values()):
         raise ContainerFormatError(f"expected file names in {_MAP}, found none", member=name)
+    if len(mapping) > limits.members:
+        raise LimitError("members", allowed=limits.members, actual=len(mapping), member=name)
     metadata = document.get("metadata")
     return Index(
         name=name,
@@ -145,24 +147,5 @@ def read_sharded(
         pickle_bytes=index.size_bytes,
         metadata=index.metadata,
         findings=findings,
-        read_storage=_ShardStorages(shards),
+        read_storage=no_storage,
     )
-
-
-class _ShardStorages:
-    """Opens storages of shards; keys are the shard's file name, a colon, and its own key."""
-
-    def __init__(self, shards: dict[str, Contents]) -> None:
-        self._shards = shards
-
-    def __call__(self, storage: Storage) -> ByteSource:
-        """Return the elements of a storage.
-
-        Raises:
-            ContainerFormatError: No shard holds it.
-        """
-        for file, contents in self._shards.items():
-            key = storage.key.removeprefix(f"{file}:")
-            if key != storage.key and key in contents.storages:
-                return contents.read_storage(contents.storages[key])
-        raise ContainerFormatError(f"no shard holds storage {storage.key!r:.200}")

@@ -7,7 +7,8 @@ search without bounds.
 Source: POSIX.1-2017 pax, "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
@@ -76,9 +77,11 @@ class TarMembers:
         """Sizes in a tar are checked when it is read."""
         return name in self.entries
 
-    def shadowed(self, name: str) -> list[ByteSource]:
-        """Return the contents of earlier members of the same name."""
-        return [self._window(name, entry) for other, entry in self._shadowed if other == name]
+    def shadowed(self, name: str) -> list[Callable[[], ByteSource]]:
+        """Return ways to open earlier members of the same name."""
+        return [
+            partial(self._window, name, entry) for other, entry in self._shadowed if other == name
+        ]
 
 
 class _Header(msgspec.Struct):

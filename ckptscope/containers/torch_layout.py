@@ -57,8 +57,8 @@ def read_torch_layout(
             further.read_member(members, name)
         elif name != main and name[len(root) :] not in (*_FACT_MEMBERS, *_SILENT_MEMBERS):
             unclaimed.append(name)
-    for source in members.shadowed(main):
-        further.read_source(source, main)
+    for open_source in members.shadowed(main):
+        further.read_source(open_source, main)
     for storage in storages.values():
         if storage.compressed:
             members.believable(storage.member or "")

@@ -13,7 +13,6 @@ from ckptscope.sources import ByteSource
 #: Bytes that are looked at.
 HEAD_BYTES = 4096
 _LFS = b"version https://git-lfs.github.com/spec/"
-_PICKLE_ADVICE = "open it with the tool that made it"
 
 #: First bytes, what they mean, what to do. Source: the formats' own descriptions.
 _MAGICS: tuple[tuple[bytes, str, str], ...] = (

@@ -1,5 +1,8 @@
 """A zip archive as a table of members."""
 
+from collections.abc import Callable
+from functools import partial
+
 from ckptscope.containers.members import Entry
 from ckptscope.containers.zip_archive import ZipArchive, read_zip
 from ckptscope.containers.zip_directory import STORED
@@ -59,9 +62,9 @@ class ZipMembers:
         """Whether a deflated member's declared size can be believed."""
         return self._archive.check_inflated_size(self._archive.members[name])
 
-    def shadowed(self, name: str) -> list[ByteSource]:
-        """Return the contents of earlier members of the same name."""
-        return [self._archive.open(m) for m in self._archive.shadowed if m.name == name]
+    def shadowed(self, name: str) -> list[Callable[[], ByteSource]]:
+        """Return ways to open earlier members of the same name."""
+        return [partial(self._archive.open, m) for m in self._archive.shadowed if m.name == name]
 
 
 def read_zip_members(source: ByteSource, limits: Limits) -> ZipMembers:

@@ -54,6 +54,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     traced_bytes: int = 48 << 20
     #: ... and of a larger file so many times its bytes: pickles may be stored compressed.
     traced_ratio: int = 4
+    #: Members times checkpoints of one archive: each checkpoint looks through its members.
+    member_visits: int = 20_000_000
     #: What a real unpickler would not accept, and still is read over, in one pickle.
     oddities: int = 100
     #: Globals that one pickle may name; picklers write each name once and refer to it later.
@@ -73,6 +75,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     #: Containers that one walk may meet again under another path: parts that are shared and share
     #: parts in turn multiply.
     walk_revisits: int = 100_000
+    #: Characters of a tensor's name; the longest seen have a few hundred.
+    key_characters: int = 16 << 10
     #: Elements that one tensor may declare; more than any address space holds.
     tensor_elements: int = 1 << 48
     #: Dimensions of one tensor; torch itself stops at 64.

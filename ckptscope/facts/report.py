@@ -1,7 +1,7 @@
 """Everything that is said about the files of one run.
 
-Enters: manifests and errors. Leaves: `Report`, which every renderer in `reports` turns into text;
-nothing is judged there any more.
+Enters: manifests and errors. Leaves: `InspectReport`, which every renderer in `reports` turns into
+text; nothing is judged there any more.
 """
 
 import msgspec

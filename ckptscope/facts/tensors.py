@@ -58,7 +58,8 @@ class TensorInfo(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         class_name: Class of a tensor subclass that the file names, else None.
         parts: Strided tensors that make up a sparse, quantized or nested one.
         lazy: Operations that its values still need: conj, neg.
-        alias_of: Another name of the same Python object that came before, or None.
+        alias_of: Another name that came before of the same Python object, or of the same view of
+            the same storage; None if there is none.
     """
 
     key: str

@@ -19,6 +19,8 @@ _MODULES = (
     "numpy.core.numeric",
     "numpy._core.numeric",
 )
+#: numpy's NPY_MAXDIMS, of 2.0 and later.
+_MOST_DIMS = 64
 #: Type code of numpy's dtype string → (name, format of struct).
 _CODES: dict[str, tuple[str, str]] = {
     "f2": ("float16", "e"),
@@ -61,7 +63,9 @@ def _array(
     path: str, shape: object, dtype: object, data: object, *, fortran: bool
 ) -> ArrayInfo | None:
     sizes = sequence_items(shape)
-    if sizes is None or not all(type(n) is int and 0 <= n <= MOST for n in sizes[1]):
+    if sizes is None or len(sizes[1]) > _MOST_DIMS:
+        return None
+    if not all(type(n) is int and 0 <= n <= MOST for n in sizes[1]):
         return None
     payload = bytes_value(data)
     if isinstance(payload, BytesRef):

@@ -225,6 +225,8 @@ class TensorRules:
         self, offset: object, shape: tuple[object, ...], stride: tuple[object, ...]
     ) -> bool:
         """Whether a layout is beyond doubt: one pass, for the tensors that nearly all are."""
+        if len(shape) != len(stride) or len(shape) > self.limits.tensor_dims:
+            return False
         elements = 1
         for size in shape:
             if type(size) is not int or not 0 <= size <= _MOST:
@@ -234,10 +236,7 @@ class TensorRules:
             if type(step) is not int or not 0 <= step <= _MOST:
                 return False
         return (
-            len(shape) == len(stride) <= self.limits.tensor_dims
-            and elements <= self.limits.tensor_elements
-            and type(offset) is int
-            and 0 <= offset <= _MOST
+            elements <= self.limits.tensor_elements and type(offset) is int and 0 <= offset <= _MOST
         )
 
     def check_shape(

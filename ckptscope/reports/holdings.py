@@ -80,6 +80,10 @@ def describe_bytes(manifest: Manifest) -> Iterator[Block]:
     )
 
 
+#: Containers whose tensors or arrays a header describes, and no pickle.
+_HEADED = (ContainerKind.SAFETENSORS, ContainerKind.NUMPY, ContainerKind.NUMPY_ARCHIVE)
+
+
 def _largest(spending: Sequence[Spending]) -> tuple[list[Spending], list[Spending]]:
     """Part the rows that are shown, in their order, from the others."""
     order = sorted(
@@ -94,7 +98,7 @@ def _largest(spending: Sequence[Spending]) -> tuple[list[Spending], list[Spendin
 
 def _spent_on(manifest: Manifest, one: Spending) -> str:
     """Name a part; what stands for the pickle in safetensors is a header of JSON."""
-    is_header = one.what == "pickle" and manifest.containers[-1:] == (ContainerKind.SAFETENSORS,)
+    is_header = one.what == "pickle" and manifest.containers[-1] in _HEADED
     return "header" if is_header else one.what
 
 
@@ -135,7 +139,7 @@ def describe_imports(manifest: Manifest, *, everything: bool) -> Iterator[Block]
     shown = ordered if everything else ordered[:_MOST_IMPORTS]
     rest = ordered[len(shown) :]
     placed = everything or len(ordered) <= _FEW_IMPORTS
-    yield section("imports", Words(" that the pickles name; none was made"))
+    yield section("imports", Words(" that the pickles name; none was made, and none is judged"))
     yield Table(
         columns=(
             name("global"),

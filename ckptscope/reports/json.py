@@ -112,7 +112,9 @@ def encode(value: object) -> bytes:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
         plain = msgspec.to_builtins(value, str_keys=True)
-        return json.dumps(plain, ensure_ascii=True, separators=(",", ":")).encode("ascii")
+        return json.dumps(plain, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode(
+            "ascii"
+        )
 
 
 def inspect_json_schema() -> bytes:

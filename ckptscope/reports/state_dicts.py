@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
 from ckptscope.facts.modules import ModuleNode
-from ckptscope.facts.tensors import Kind, Role, StateDict, TensorInfo
+from ckptscope.facts.tensors import Kind, Origin, Role, StateDict, TensorInfo
 from ckptscope.reports.blocks import Block, Name, Part, Tone, Words, field, line, section
 from ckptscope.reports.folding import FoldedModule, Remainder, fold_modules
 from ckptscope.reports.modules import describe_kinds, module_table
@@ -64,7 +64,7 @@ def list_tensors(state_dicts: Sequence[StateDict]) -> Iterator[Block]:
         yield section(
             f"{count_text(len(one.tensors), 'tensors', rounded=False)} of ", place(one.path)
         )
-        yield _tensor_table(one.tensors)
+        yield _tensor_table(one)
 
 
 def place(path: str) -> Part:
@@ -91,7 +91,7 @@ def _describe(
     twin = described.setdefault(structure, one)
     if len(one.tensors) <= _FEW_TENSORS:
         if not tensors:
-            yield _tensor_table(one.tensors)
+            yield _tensor_table(one)
     elif twin is not one:
         yield line("its names, shapes and dtypes are those of state_dict ", place(twin.path))
 
@@ -200,8 +200,11 @@ def _some(count: int) -> str:
     return f"{count:,}" if count else ""
 
 
-def _tensor_table(tensors: Sequence[TensorInfo]) -> Table:
+def _tensor_table(one: StateDict) -> Table:
+    tensors = one.tensors
     one_device = len({tensor.device for tensor in tensors}) == 1
+    # What no network names is neither parameter nor buffer, unless the file says so.
+    kinds = one.role in (Role.NETWORK, Role.EMA)
     return Table(
         columns=(
             name("tensor", least=_LEAST_KEY),
@@ -212,16 +215,17 @@ def _tensor_table(tensors: Sequence[TensorInfo]) -> Table:
             name("device", drop=1 if one_device else 2),
             Column(title="", from_file=True, flexible=True),
         ),
-        rows=[_tensor_row(tensor) for tensor in tensors],
+        rows=[_tensor_row(tensor, kinds=kinds) for tensor in tensors],
     )
 
 
-def _tensor_row(tensor: TensorInfo) -> tuple[str, ...]:
+def _tensor_row(tensor: TensorInfo, *, kinds: bool) -> tuple[str, ...]:
+    kind = "buffer" if tensor.kind is Kind.BUFFER else "parameter"
     return (
         tensor.key or f"({TOP_LEVEL})",
         tensor.dtype,
         shape_text(tensor.shape),
-        "buffer" if tensor.kind is Kind.BUFFER else "parameter",
+        kind if kinds or tensor.kind_origin is Origin.OBSERVED else "",
         tensor.storage if tensor.storage is not None else "",
         tensor.device if tensor.device is not None else "",
         _peculiarities(tensor),

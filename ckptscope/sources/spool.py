@@ -7,7 +7,7 @@ name, so nothing of it remains, however the process ends.
 import os
 from collections.abc import Iterable
 
-from ckptscope.errors import LimitError
+from ckptscope.errors import ArtifactError, LimitError
 from ckptscope.sources.base import ByteSource
 from ckptscope.sources.local import LocalFile
 from ckptscope.sources.memory import MemorySource
@@ -35,6 +35,14 @@ def spool_stream(chunks: Iterable[bytes], *, name: str | None, limit_bytes: int)
             if descriptor is not None:
                 _write_all(descriptor, b"".join(held))
                 held.clear()
+    except OSError as error:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise ArtifactError(
+            f"cannot be unpacked into a temporary file: {error.strerror}",
+            member=name,
+            advice="set TMPDIR to a disk with room",
+        ) from error
     except BaseException:
         if descriptor is not None:
             os.close(descriptor)

@@ -6,8 +6,10 @@ Enters: the groups and optimizers of a walk. Leaves: `StateDict`s, networks firs
 import re
 from collections.abc import Sequence
 
+import msgspec
+
 from ckptscope.facts.tensors import Kind, Optimizer, Origin, Role, StateDict, TensorInfo
-from ckptscope.tensors.groups import Group
+from ckptscope.tensors.groups import Group, join
 
 #: What wrappers put before every key: DataParallel and DistributedDataParallel; torch.compile.
 _WRAPPER_SEGMENTS = ("module", "_orig_mod")
@@ -38,7 +40,9 @@ _ROLE_ORDER = (Role.NETWORK, Role.EMA, Role.OTHER, Role.OPTIMIZER)
 
 def build_state_dicts(groups: Sequence[Group], optimizers: Sequence[Optimizer]) -> list[StateDict]:
     """Judge every group; networks come first, optimizers last, each in the order of the file."""
-    made = [_state_dict(group, optimizers) for group in _merged(groups)]
+    merged = _merged(groups)
+    _mark_shared_views(merged)
+    made = [_state_dict(group, optimizers) for group in merged]
     return sorted(made, key=lambda one: _ROLE_ORDER.index(one.role))
 
 
@@ -53,6 +57,22 @@ def _merged(groups: Sequence[Group]) -> list[Group]:
             known.tensors += group.tensors
             known.others += group.others
     return list(merged.values())
+
+
+def _mark_shared_views(groups: Sequence[Group]) -> None:
+    """Name the first tensor that is the same view of the same storage, as tied weights are."""
+    first: dict[tuple[object, ...], str] = {}
+    storages: set[str | None] = set()
+    for group in groups:
+        for index, tensor in enumerate(group.tensors):
+            view = (tensor.storage, tensor.offset, tensor.shape, tensor.stride)
+            name = join(group.path, tensor.key)
+            if tensor.storage is None:
+                continue
+            if tensor.storage in storages and tensor.alias_of is None and view in first:
+                group.tensors[index] = msgspec.structs.replace(tensor, alias_of=first[view])
+            storages.add(tensor.storage)
+            first.setdefault(view, name)
 
 
 def _state_dict(group: Group, optimizers: Sequence[Optimizer]) -> StateDict:

@@ -13,11 +13,14 @@ from ckptscope.facts.pickled import PickleGraph
 from ckptscope.facts.tensors import Manifest, PickleInfo, StorageUse, TensorInfo, TreeNode
 from ckptscope.sources import ByteSource
 from ckptscope.tensors.grouping import build_state_dicts
+from ckptscope.tensors.optimizers import MOST_COUNT
 from ckptscope.tensors.scalars import read_number
 from ckptscope.tensors.sharding import walk_shards
 from ckptscope.tensors.spending import spend_bytes, with_parts
 from ckptscope.tensors.walk import Walker
 
+#: Layers that are no file: their size is that of what they hold.
+_FOLDERS = (ContainerKind.DIRECTORY, ContainerKind.DISTRIBUTED, ContainerKind.SHARDED)
 #: Step counters that are read; those of a larger network are all the same in practice.
 _MOST_COUNTERS = 4096
 
@@ -66,7 +69,8 @@ class _Access:
                 continue
             source = self.open(tensor.storage)
             value = read_number(tensor, source, self.byteorder(tensor.storage))
-            if value is not None:
+            # Neither NaN nor an infinity is below the bound.
+            if value is not None and abs(value) < MOST_COUNT:
                 values.add(value)
         return values
 
@@ -191,7 +195,7 @@ def _size(contents: Contents) -> int:
     """Bytes of the innermost container; of a folder, of its files; of shards, of all of them."""
     if contents.shards:
         return contents.pickle_bytes + sum(_size(shard) for shard in contents.shards.values())
-    if contents.containers[-1] in (ContainerKind.DIRECTORY, ContainerKind.DISTRIBUTED):
+    if contents.containers[-1] in _FOLDERS:
         held = sum(storage.stored_bytes for storage in contents.storages.values())
         return held + contents.pickle_bytes
     return contents.source.size

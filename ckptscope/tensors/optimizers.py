@@ -23,7 +23,9 @@ _DEPTH = 6
 MOST_STEPS = 8
 _MOST_SETTINGS = 40
 #: A counter beyond any training.
-_MOST_COUNT = 1 << 62
+MOST_COUNT = 1 << 62
+#: Digits of a parameter's number.
+_MOST_DIGITS = 20
 
 #: State entries and settings that tell an algorithm; the first rule that fits counts.
 _KINDS: tuple[tuple[frozenset[str], frozenset[str], str], ...] = (
@@ -156,7 +158,7 @@ def _state_entries(states: Pairs) -> tuple[list[str], tuple[float, ...]]:
             number = value if type(value) in (int, float) else read_scalar(value)
             if key != "step" or len(steps) >= MOST_STEPS:
                 continue
-            if isinstance(number, int | float) and abs(number) < _MOST_COUNT:
+            if isinstance(number, int | float) and abs(number) < MOST_COUNT:
                 steps.add(number)
     return list(names), tuple(sorted(steps))
 
@@ -200,6 +202,6 @@ def _parameter_shapes(
             if known is None or tensor.elements > known.elements or not known.shape:
                 largest[parts[1]] = tensor
     keys = [key_text(key) for key, _ in states]
-    if all(key.isdecimal() for key in keys):
+    if all(key.isdecimal() and len(key) < _MOST_DIGITS for key in keys):
         keys.sort(key=int)
     return tuple(largest[key].shape if key in largest else None for key in keys)

@@ -69,8 +69,8 @@ def spend_bytes(
                 spans.append(_byte_span(tensor))
         spent.append((_WORDS[group.role], group.path, total))
     unused, parts = _unused(storages, seen)
-    for path, amount in _parts_by_group(state_dicts, parts).items():
-        spent = [(w, p, t - amount if p == path else t) for w, p, t in spent]
+    parts_of = _parts_by_group(state_dicts, parts)
+    spent = [(w, p, total - parts_of.get(i, 0)) for i, (w, p, total) in enumerate(spent)]
     spent.append(("unused", None, unused + sum(parts.values())))
     in_arrays = sum(array.size_bytes or 0 for array in arrays)
     if in_arrays:
@@ -123,15 +123,15 @@ def _unused(
     return whole, parts
 
 
-def _parts_by_group(state_dicts: Sequence[StateDict], parts: dict[str, int]) -> dict[str, int]:
-    """Attribute partly used storages to the group that was charged for them."""
+def _parts_by_group(state_dicts: Sequence[StateDict], parts: dict[str, int]) -> dict[int, int]:
+    """Attribute partly used storages to the group that was charged for them, by its place."""
     if not parts:
         return {}
-    charged: dict[str, int] = {}
+    charged: dict[int, int] = {}
     seen: set[str] = set()
-    for group in state_dicts:
+    for index, group in enumerate(state_dicts):
         for tensor in with_parts(group.tensors):
             if tensor.storage in parts and tensor.storage not in seen:
                 seen.add(tensor.storage)
-                charged[group.path] = charged.get(group.path, 0) + parts[tensor.storage]
+                charged[index] = charged.get(index, 0) + parts[tensor.storage]
     return charged

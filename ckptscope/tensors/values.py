@@ -69,8 +69,19 @@ def read_values(build: ManifestBuild, tensor: TensorInfo) -> npt.NDArray[np.gene
     raw = source.read(start * dtype.itemsize, (end - start) * dtype.itemsize)
     if build.byteorder_of(tensor.storage) == "big":
         raw = np.frombuffer(raw, dtype=dtype).byteswap().tobytes()
-    strides = tuple(step * dtype.itemsize for step in tensor.stride)
-    values: npt.NDArray[np.generic] = np.ndarray(tensor.shape, dtype, raw, 0, strides)
+    if tensor.lazy and tensor.elements > end - start:
+        raise TensorLayoutError(
+            f"{tensor.key!r:.200} repeats its elements, and still has to be computed"
+        )
+    # The stride of a dimension of one element never matters, and may be anything.
+    strides = tuple(
+        step * dtype.itemsize if size > 1 else dtype.itemsize
+        for size, step in zip(tensor.shape, tensor.stride, strict=True)
+    )
+    try:
+        values: npt.NDArray[np.generic] = np.ndarray(tensor.shape, dtype, raw, 0, strides)
+    except (ValueError, OverflowError) as error:
+        raise TensorLayoutError(f"{tensor.key!r:.200}: numpy cannot hold it: {error}") from error
     return _finish(values, tensor)
 
 

@@ -61,7 +61,6 @@ class Walker:
         #: Contents nested in the pickle, by the prefix of their storage keys.
         self.nested: dict[str, Contents] = {}
         self.all_rules: list[TensorRules] = []
-        self.bare_storages: set[str] = set()
         self.rules = self._rules_for(contents, "")
         self._names: dict[int | str, str] = {}
         self._open: set[int] = set()
@@ -145,13 +144,13 @@ class Walker:
         self.all_rules.append(rules)
         return rules
 
-    def step(self) -> None:
-        """Count one step of the walk.
+    def step(self, count: int = 1) -> None:
+        """Count steps of the walk.
 
         Raises:
             LimitError: The graph unfolds to more than may be walked.
         """
-        self._steps += 1
+        self._steps += count
         if self._steps > self.limits.walk_steps:
             raise LimitError(
                 "walk_steps",
@@ -164,6 +163,8 @@ class Walker:
         found = self.rules.read(node, key)
         if found is None:
             return None
+        if len(key) > self.limits.key_characters:
+            raise LimitError("key_characters", allowed=self.limits.key_characters, actual=len(key))
         if self.rules.gradients:
             self._take_gradients(path)
         name = join(path, key)
@@ -259,14 +260,12 @@ class Walker:
         if found is not None:
             key = self.rules.storage_prefix + found.use.key
             self.rules.uses.setdefault(key, found.use)
-            self.bare_storages.add(key)
             text = f"{found.class_name}, {found.use.elements:,} elements"
             return TreeNode(name=name, kind="storage", value=text)
         saved_class = parse_class_id(node.pid)
         if saved_class is not None:
             return TreeNode(name=name, kind="global", value=saved_class.qualified)
         if type(node.pid) is str and node.pid in self.contents.storages:
-            self.bare_storages.add(node.pid)
             return TreeNode(name=name, kind="storage", value=f"storage {node.pid}")
         self.findings.append(
             Finding(
@@ -410,7 +409,7 @@ class Walker:
         if group.tensors:
             self._drop_repeated(group)
             self.groups.append(group)
-            if not group.others:
+            if not group.others and source != "sequence":
                 kind = "state_dict"
         return TreeNode(
             name=name,
@@ -449,6 +448,7 @@ class Walker:
         depth: int,
         class_name: str | None = None,
     ) -> TreeNode:
+        self.step(len(items))
         if all(item is None or isinstance(item, _PLAIN) for item in items):
             return self._flat(kind, items, name, class_name)
         pairs: Pairs = [(str(index), item) for index, item in enumerate(items)]

@@ -1,7 +1,8 @@
 """Files and folders that appear whole or not at all.
 
 Enters: a path. Leaves: something to write to beside it, renamed to the path when all went well
-and removed when not. A link at the path is replaced, not followed.
+and removed when not. A link is followed to the file that it names, whose mode is kept; a device or
+a FIFO is written to as it is, for there is nothing to rename.
 """
 
 import os
@@ -26,14 +27,20 @@ def writing_file(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
         UsageError: `path` is a folder, or exists and must not be overwritten, or its folder
             does not exist.
     """
-    final = Path(path)
+    final = Path(os.path.realpath(path))
     _check_parent(final)
-    if final.is_dir() and not final.is_symlink():
+    if final.is_dir():
         raise UsageError(f"expected a file to write, found the folder {str(final)!r}")
     _check_absent(final, overwrite)
+    if final.exists() and not final.is_file():
+        with final.open("wb") as special:
+            yield special
+        return
     partial = _beside(final)
     try:
         with partial.open("xb") as file:
+            if final.exists():
+                os.fchmod(file.fileno(), final.stat().st_mode & 0o7777)
             yield file
         _check_absent(final, overwrite)
         partial.replace(final)

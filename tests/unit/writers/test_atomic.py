@@ -56,14 +56,36 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten_against_the_wish(tmp_p
     assert list(tmp_path.iterdir()) == [place]
 
 
-def test_a_link_is_replaced_and_what_it_points_to_kept(tmp_path):
+def test_a_link_is_followed_and_stays_a_link(tmp_path):
     original, link = tmp_path / "original", tmp_path / "link"
-    original.write_bytes(b"keep")
+    original.write_bytes(b"old")
     link.symlink_to(original)
     with writing_file(link) as file:
         file.write(b"new")
-    assert original.read_bytes() == b"keep"
-    assert not link.is_symlink()
+    assert original.read_bytes() == b"new"
+    assert link.is_symlink()
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path):
+    path = tmp_path / "private"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    with writing_file(path) as file:
+        file.write(b"new")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_fifo_is_written_to_and_stays_a_fifo(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with writing_file(path) as file:
+            file.write(b"new")
+        assert os.read(reader, 10) == b"new"
+    finally:
+        os.close(reader)
+    assert path.is_fifo()
 
 
 def test_files_get_the_modes_that_the_user_set_for_new_files(tmp_path):

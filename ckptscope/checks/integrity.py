@@ -120,13 +120,8 @@ def _storage_findings(manifest: Manifest) -> Iterator[Finding]:
             where=Where(member=storage.member),
         )
     yield from _hidden_in_views(manifest)
-    used = {
-        tensor.storage
-        for state_dict in manifest.state_dicts
-        for tensor in with_parts(state_dict.tensors)
-    }
-    unused = [key for key in manifest.storages if key not in used]
-    unused = [key for key in unused if key not in manifest.storage_uses]
+    held, named = manifest.storage_extents, manifest.storage_uses
+    unused = [key for key in manifest.storages if key not in held and key not in named]
     if unused:
         total = sum(manifest.storages[key].stored_bytes for key in unused)
         yield Finding(

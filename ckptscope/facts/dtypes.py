@@ -100,5 +100,6 @@ def storage_bytes(elements: int, dtype: str | None) -> int | None:
     item = ITEM_BYTES.get(dtype)
     if item is None:
         return None
-    packed = ELEMENTS_PER_BYTE.get(dtype, 1)
-    return -(-elements // packed) * item
+    if dtype in ELEMENTS_PER_BYTE:
+        return -(-elements // ELEMENTS_PER_BYTE[dtype]) * item
+    return elements * item

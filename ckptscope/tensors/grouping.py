@@ -61,6 +61,9 @@ def _merged(groups: Sequence[Group]) -> list[Group]:
 
 def _mark_shared_views(groups: Sequence[Group]) -> None:
     """Name the first tensor that is the same view of the same storage, as tied weights are."""
+    keys = [one.storage for group in groups for one in group.tensors if one.storage is not None]
+    if len(set(keys)) == len(keys):
+        return
     first: dict[tuple[object, ...], str] = {}
     storages: set[str | None] = set()
     for group in groups:

@@ -243,10 +243,17 @@ def _read_members(members: MemberTable, place: _Place, limits: Limits) -> Iterat
     places = find_places(members, limits)
     for found in places:
         yield _read_place(members, found, place, limits)
-    indexes = find_indexes(members, limits)
-    shards: set[str] = set()
-    for index in indexes:
-        shards |= {index.name, *(index.folder + file for file in index.files)}
+    indexes = find_indexes(members)
+    shards: set[str] = set(indexes)
+    for name in indexes:
+        try:
+            index = read_index(members.open(name), name, limits)
+        except ArtifactError as error:
+            # A damaged index does not hide the files beside it.
+            chain = (*place.containers, members.kind, ContainerKind.SHARDED)
+            yield Unread(containers=chain, location=(*place.location, name), error=error)
+            continue
+        shards |= {index.folder + file for file in index.files}
         yield _read_shards(members, index, place, limits)
     names = list(members.entries)
     if not places and not indexes and is_headless(names):

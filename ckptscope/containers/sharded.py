@@ -82,13 +82,13 @@ def read_index(source: ByteSource, name: str, limits: Limits) -> Index:
     )
 
 
-def find_indexes(members: MemberTable, limits: Limits) -> list[Index]:
+def find_indexes(members: MemberTable) -> list[str]:
     """Return every index among the members; JSON of another kind is left alone."""
-    found = []
-    for name in members.entries:
-        if name.endswith(_ENDING) and b'"weight_map"' in members.head(name, _SEARCHED_BYTES):
-            found.append(read_index(members.open(name), name, limits))
-    return found
+    return [
+        name
+        for name in members.entries
+        if name.endswith(_ENDING) and b'"weight_map"' in members.head(name, _SEARCHED_BYTES)
+    ]
 
 
 def read_sharded(

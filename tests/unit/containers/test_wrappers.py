@@ -100,11 +100,13 @@ def test_a_compressed_bomb_stops_at_the_limit_and_leaves_no_file(name, monkeypat
 def test_no_temporary_file_remains_after_reading_a_spooled_archive(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("ckptscope.sources.spool._IN_MEMORY_BYTES", 10)
+    # What earlier tests left to the collector must not go away in between.
+    gc.collect()
     descriptors = len(os.listdir("/proc/self/fd"))
     only(COMPRESSORS["gzip"](INNER))
     assert list(tmp_path.iterdir()) == []
     gc.collect()
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 def test_the_unpacked_folder_in_a_tar_or_zip_is_a_checkpoint():

@@ -1,5 +1,6 @@
 """Random access to bytes: files, windows, memory, spool."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -136,13 +137,14 @@ def test_a_spool_stops_at_its_limit_and_leaves_no_file(held_in_memory, monkeypat
             taken.append(n)
             yield b"x" * 10
 
+    gc.collect()  # what earlier tests left must not go away in between
     descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(LimitError) as caught:
         spool_stream(chunks(), name="a.gz", limit_bytes=95)
     assert (caught.value.limit, caught.value.allowed) == ("spool_bytes", 95)
     assert len(taken) == 10
     assert list(tmp_path.iterdir()) == []
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
 
 
 def test_a_spooled_file_has_no_name_while_it_lives(monkeypatch, tmp_path):
@@ -161,8 +163,9 @@ def test_an_error_of_the_chunks_closes_the_spool(monkeypatch, tmp_path):
         yield b"x" * 100
         raise ContainerFormatError("damaged")
 
+    gc.collect()  # what earlier tests left must not go away in between
     descriptors = len(os.listdir("/proc/self/fd"))
     with pytest.raises(ContainerFormatError, match="damaged"):
         spool_stream(chunks(), name=None, limit_bytes=1000)
     assert list(tmp_path.iterdir()) == []
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors

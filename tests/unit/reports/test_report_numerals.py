@@ -1,7 +1,5 @@
 """Numbers as people read them."""
 
-# ruff: noqa: RUF001 - the sign of multiplication stands in the output.
-
 import pytest
 
 from ckptscope.reports.numerals import (

@@ -1,7 +1,5 @@
 """Tables: they fit, numbers are whole, cells stay in their columns."""
 
-# ruff: noqa: RUF001 - the sign of multiplication stands in the output.
-
 import msgspec
 import pytest
 from hypothesis import given

@@ -1,7 +1,5 @@
 """The text that a person reads: it fits, it adds up, it hides nothing, it sends nothing."""
 
-# ruff: noqa: RUF001 - the sign of multiplication stands in the output.
-
 import re
 from collections.abc import Iterator
 

@@ -1,0 +1,1 @@
+"""The families that come along, one module each; none knows another."""

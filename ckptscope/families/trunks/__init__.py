@@ -1,0 +1,1 @@
+"""Backbones that several families share: their names, keys, counts and inference."""

@@ -63,7 +63,7 @@ def _is_scalar_of_old(found: tuple[int, ...], expected: tuple[int, ...]) -> bool
 
 
 def _mismatch(key: str, found: tuple[int, ...], tensor: ExpectedTensor) -> ShapeMismatch:
-    axes = ()
+    axes: tuple[AxisMismatch, ...] = ()
     if len(found) == len(tensor.shape):
         axes = tuple(
             AxisMismatch(axis=axis, found=have, expected=want, settings=terms)

@@ -6,14 +6,15 @@ and shapes and no bytes.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from ckptscope.facts.architecture import Architecture, FactValue, Snippet
+from ckptscope.facts.architecture import Architecture, Fact, FactValue, Snippet
 from ckptscope.facts.claims import Claim
 from ckptscope.facts.expected import Counts, ExpectedTensor
+from ckptscope.facts.tensors import TensorInfo
 from ckptscope.families.view import NetworkView
 
 
@@ -126,6 +127,21 @@ class Family(ABC, Generic[C]):
     @abstractmethod
     def snippets(self, architecture: Architecture) -> tuple[Snippet, ...]:
         """Write the code that loads a file of this architecture."""
+
+    def value_facts(
+        self, view: NetworkView, architecture: Architecture, nonzero: Callable[[TensorInfo], int]
+    ) -> tuple[Fact, ...]:
+        """Return facts about weights' values, where the user asks for them; none by default.
+
+        Args:
+            view: The network.
+            architecture: What was inferred of it.
+            nonzero: Counts the elements of a tensor that are not zero; it reads the file.
+
+        Raises:
+            ArtifactError: A storage cannot be read.
+        """
+        return ()
 
     def settings(self, configuration: C) -> dict[str, FactValue]:
         """Return a configuration as settings by name; `configure` takes them back."""

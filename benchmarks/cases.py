@@ -143,6 +143,30 @@ _SMALL = Case(
     runs=11,
 )
 
+_SILENT = f"{_INSPECT}, families not asked"
+_INFER = Case(
+    name="infer",
+    title="S with its optimizer, torch zip of 85 MB, whole process, families asked or not",
+    files=(S_ZIP,),
+    programs=lambda folder: (
+        _inspect(folder / S_ZIP),
+        _peer(
+            _SILENT,
+            "inspect_without_inferring.py",
+            *("inspect", "--format", "json", str(folder / S_ZIP)),
+        ),
+    ),
+    judgements=(
+        Judgement(
+            what="what inferring adds to inspect, ms",
+            value=lambda results: 1000 * (results[_INSPECT].seconds - results[_SILENT].seconds),
+            bound=15,
+            digits=1,
+        ),
+    ),
+    runs=31,
+)
+
 _ON_SMALL, _ON_LARGE = f"{_INSPECT}, 85 MB", f"{_INSPECT}, 6 GB"
 _LARGE = Case(
     name="large",
@@ -265,4 +289,45 @@ _START = Case(
     runs=21,
 )
 
-CASES = (_SMALL, _LARGE, _MANY, _STREAM, _TAR, _START)
+_FORWARD, _SHAPES = "ckptscope forward", "ckptscope forward --device meta"
+_BARE_PASS, _TORCH = "bare script: torch.load(mmap), load_state_dict, one pass", "import torch"
+_PASS = Case(
+    name="forward",
+    title="One pass of S at 256×256 on the CPU, torch zip of 85 MB, whole process",
+    files=(S_ZIP,),
+    programs=lambda folder: (
+        Program(
+            name=_FORWARD,
+            arguments=(_CKPTSCOPE, "forward", "--format", "json", str(folder / S_ZIP)),
+        ),
+        Program(
+            name=_SHAPES,
+            arguments=(
+                *(_CKPTSCOPE, "forward", "--device", "meta", "--format", "json"),
+                str(folder / S_ZIP),
+            ),
+        ),
+        _peer(_BARE_PASS, "torch_forward.py", str(folder / S_ZIP)),
+        Program(name=_TORCH, arguments=(_PYTHON, "-c", "import torch")),
+    ),
+    judgements=(
+        Judgement(
+            what="forward over the bare script, time",
+            value=_times(_FORWARD, _BARE_PASS),
+            bound=1.3,
+        ),
+        Judgement(
+            what="forward over the bare script, peak",
+            value=_peaks(_FORWARD, _BARE_PASS),
+            bound=1.15,
+        ),
+        Judgement(
+            what="shapes alone less import torch, seconds",
+            value=lambda results: results[_SHAPES].seconds - results[_TORCH].seconds,
+            bound=1,
+        ),
+    ),
+    runs=11,
+)
+
+CASES = (_SMALL, _INFER, _LARGE, _MANY, _STREAM, _TAR, _START, _PASS)

@@ -9,9 +9,13 @@ from typing import Annotated
 
 import typer
 
+from ckptscope.cli.diff import diff_command
 from ckptscope.cli.exits import Exit
+from ckptscope.cli.explain import explain_command
+from ckptscope.cli.forward import forward_command
 from ckptscope.cli.inspect import inspect_command
 from ckptscope.cli.schema import schema_command
+from ckptscope.cli.spec import spec_app
 from ckptscope.version import VERSION
 
 app = typer.Typer(
@@ -22,7 +26,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("inspect")(inspect_command)
+app.command("forward")(forward_command)
+app.command("diff")(diff_command)
+app.command("explain")(explain_command)
 app.command("schema")(schema_command)
+app.add_typer(spec_app)
 
 
 def _show_version(wanted: bool) -> None:

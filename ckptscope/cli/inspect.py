@@ -9,8 +9,12 @@ import typer
 from ckptscope.cli.exits import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ckptscope.facts.architecture import FactValue
     from ckptscope.facts.limits import Limits
     from ckptscope.facts.report import FileReport, InspectReport
+    from ckptscope.reports.wanted import Wanted
 
 
 class OutputFormat(StrEnum):
@@ -21,56 +25,100 @@ class OutputFormat(StrEnum):
     MARKDOWN = "markdown"
 
 
+_Files = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...", help="Checkpoints, folders or globs; kinds are told by content."
+    ),
+]
+_Format = Annotated[OutputFormat, typer.Option("--format", "-f", help="How to show the report.")]
+_Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
+]
+_Tensors = Annotated[bool, typer.Option("--tensors", help="List every tensor (JSON always does).")]
 _Depth = Annotated[
     int | None,
     typer.Option("--depth", min=1, metavar="N", help="Levels of a network's modules to show."),
 ]
+_Evidence = Annotated[
+    bool,
+    typer.Option("--evidence", help="Tell what the architecture rests on (JSON always does)."),
+]
+_Snippet = Annotated[bool, typer.Option("--snippet", help="Write code that loads the network.")]
+_Assume = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--assume",
+        metavar="NAME=VALUE",
+        help="Take a setting of the network as known: joints=17; repeatable.",
+    ),
+]
+_Values = Annotated[
+    bool, typer.Option("--values", help="Read weights, for facts that rest on their values.")
+]
+_Specs = Annotated[
+    list[Path] | None,
+    typer.Option("--spec", metavar="FILE.toml", help="A table of variants; repeatable."),
+]
+_MaxSpool = Annotated[
+    str | None,
+    typer.Option(
+        "--max-spool",
+        metavar="SIZE",
+        help="Bytes that compressed contents may unpack to (2G, and 50 times the file).",
+    ),
+]
 
 
 def inspect_command(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE...", help="Checkpoints, folders or globs; kinds are told by content."
-        ),
-    ],
-    output_format: Annotated[
-        OutputFormat, typer.Option("--format", "-f", help="How to show the report.")
-    ] = OutputFormat.TEXT,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
-    ] = None,
-    tensors: Annotated[
-        bool, typer.Option("--tensors", help="List every tensor (JSON always does).")
-    ] = False,
+    files: _Files,
+    output_format: _Format = OutputFormat.TEXT,
+    output: _Output = None,
+    tensors: _Tensors = False,
     depth: _Depth = None,
-    max_spool: Annotated[
-        str | None,
-        typer.Option(
-            "--max-spool",
-            metavar="SIZE",
-            help="Bytes that compressed contents may unpack to (2G, and 50 times the file).",
-        ),
-    ] = None,
+    evidence: _Evidence = False,
+    snippet: _Snippet = False,
+    assume: _Assume = None,
+    values: _Values = False,
+    spec: _Specs = None,
+    max_spool: _MaxSpool = None,
 ) -> None:
-    """Take checkpoints apart: containers, tensors, training record, bytes, findings.
+    """Take checkpoints apart: containers, tensors, architecture, training record, findings.
 
-    Nothing of a file is executed, and of its tensors only step counters are read.
+    Nothing of a file is executed, and of its tensors only step counters are read, unless --values
+    asks for more.
     """
     from ckptscope.cli.output import refuse_inputs_as_output, write_error, write_result
-    from ckptscope.errors import UsageError
+    from ckptscope.errors import SpecError, UsageError
     from ckptscope.pipeline import inspect
+    from ckptscope.reports.wanted import Wanted
 
+    wanted = Wanted(tensors=tensors, evidence=evidence, snippets=snippet, module_depth=depth)
     try:
         refuse_inputs_as_output(files, output)
-        report = inspect(files, limits=_limits(max_spool))
-        write_result(_render(report, output_format, output, tensors=tensors, depth=depth), output)
-    except UsageError as error:
+        stated = _stated(assume)
+        report = inspect(
+            files,
+            limits=_limits(max_spool),
+            stated=stated,
+            specs=spec or (),
+            values=values,
+            snippets=snippet,
+        )
+        write_result(_render(report, output_format, output, wanted), output)
+    except (UsageError, SpecError) as error:
         write_error(str(error))
         raise typer.Exit(Exit.USAGE) from error
     except OSError as error:
         write_error(f"cannot write to {output or 'stdout'}: {error.strerror}")
         raise typer.Exit(Exit.UNREADABLE) from error
+    _complain(report, stated)
+
+
+def _complain(report: "InspectReport", stated: "Mapping[str, FactValue]") -> None:
+    """Say on stderr what could not be done, and end with the code of the gravest."""
+    from ckptscope.cli.output import write_error
+
     failures = [one for one in report.files if one.failure is not None]
     for one in failures:
         write_error(f"{one.path}: {one.failure.message if one.failure else ''}")
@@ -79,17 +127,29 @@ def inspect_command(
     if not report.files:
         write_error(_nothing_found(len(report.skipped)))
         raise typer.Exit(Exit.USAGE)
+    if stated and not any(one.identified for one in report.files):
+        write_error(f"no network of a known family to assume {', '.join(stated)} of")
+        raise typer.Exit(Exit.USAGE)
+
+
+def _stated(assume: list[str] | None) -> "dict[str, FactValue]":
+    if not assume:
+        return {}
+    from ckptscope.cli.settings import parse_settings
+
+    return parse_settings(assume)
 
 
 def _limits(max_spool: str | None) -> "Limits":
     """Return the limits of the run; who names a size trusts the file to unpack to it."""
-    import msgspec
-
-    from ckptscope.cli.sizes import parse_size
     from ckptscope.facts.limits import DEFAULT_LIMITS
 
     if max_spool is None:
         return DEFAULT_LIMITS
+    import msgspec
+
+    from ckptscope.cli.sizes import parse_size
+
     size = parse_size(max_spool)
     return msgspec.structs.replace(DEFAULT_LIMITS, spool_bytes=size, unpack_floor_bytes=size)
 
@@ -106,12 +166,7 @@ def _nothing_found(skipped: int) -> str:
 
 
 def _render(
-    report: "InspectReport",
-    output_format: OutputFormat,
-    output: Path | None,
-    *,
-    tensors: bool,
-    depth: int | None,
+    report: "InspectReport", output_format: OutputFormat, output: Path | None, wanted: "Wanted"
 ) -> bytes:
     """Load only the renderer that is asked for: rich alone takes as long as reading a file."""
     if output_format is OutputFormat.JSON:
@@ -121,16 +176,10 @@ def _render(
     if output_format is OutputFormat.MARKDOWN:
         from ckptscope.reports.markdown import render_markdown
 
-        page = render_markdown(report, tensors=tensors, module_depth=depth)
-        return page.encode("utf-8", "backslashreplace")
+        return render_markdown(report, wanted).encode("utf-8", "backslashreplace")
     from ckptscope.cli.output import text_width, wants_color
     from ckptscope.reports.text import render_text
 
-    text = render_text(
-        report,
-        width=text_width(lists=tensors),
-        color=wants_color(output),
-        tensors=tensors,
-        module_depth=depth,
-    )
+    width, color = text_width(lists=wanted.tensors), wants_color(output)
+    text = render_text(report, width=width, color=color, wanted=wanted)
     return text.encode("utf-8", "backslashreplace")

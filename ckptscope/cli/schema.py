@@ -8,9 +8,16 @@ import typer
 
 
 class SchemaName(StrEnum):
-    """Outputs that have a schema."""
+    """Outputs that have a schema, and the tables that --spec reads."""
 
+    FORWARD = "forward"
     INSPECT = "inspect"
+    DIFF = "diff"
+    EXPLAIN = "explain"
+    PAPER = "paper"
+    SPEC = "spec"
+    SPEC_CHECK = "spec-check"
+    CLAIMS = "claims"
 
 
 def schema_command(
@@ -21,7 +28,22 @@ def schema_command(
 ) -> None:
     """Print the JSON schema of a command's JSON output."""
     from ckptscope.cli.output import write_result
+    from ckptscope.reports.forward_json import forward_json_schema
     from ckptscope.reports.json import inspect_json_schema
+    from ckptscope.reports.loading_json import diff_json_schema, explain_json_schema
+    from ckptscope.reports.paper_json import paper_json_schema
+    from ckptscope.reports.spec_check_json import spec_check_json_schema
+    from ckptscope.specs.arithmetic.schema import claims_json_schema
+    from ckptscope.specs.schema import spec_json_schema
 
-    schemas = {SchemaName.INSPECT: inspect_json_schema}
+    schemas = {
+        SchemaName.FORWARD: forward_json_schema,
+        SchemaName.INSPECT: inspect_json_schema,
+        SchemaName.DIFF: diff_json_schema,
+        SchemaName.EXPLAIN: explain_json_schema,
+        SchemaName.PAPER: paper_json_schema,
+        SchemaName.SPEC: spec_json_schema,
+        SchemaName.SPEC_CHECK: spec_check_json_schema,
+        SchemaName.CLAIMS: claims_json_schema,
+    }
     write_result(schemas[name](), output)

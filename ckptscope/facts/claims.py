@@ -82,7 +82,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
         if not _is_number(claimed) or not _is_number(value):
             return claimed == value
         low, high = self.bounds()
-        return low <= float(value) <= high  # type: ignore[arg-type]
+        # A count of a file may be larger than any float, so it is not made one.
+        return low <= value <= high  # type: ignore[operator]
 
     def bounds(self) -> tuple[float, float]:
         """Return the least and the greatest value that meet a number, in units of the fact.
@@ -106,4 +107,6 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))

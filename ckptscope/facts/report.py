@@ -8,6 +8,7 @@ import msgspec
 
 from ckptscope.facts.modules import ModuleNode
 from ckptscope.facts.pickled import Import
+from ckptscope.facts.standing import Identified
 from ckptscope.facts.tensors import Manifest
 
 
@@ -40,12 +41,14 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
         manifest: What it holds; None if it could not be read.
         modules: Trees of modules, one for each of the manifest's state_dicts, or None for those of
             which none is made: optimizers, and those beyond a number.
+        identified: Networks that a family knows, in the order of the state_dicts.
         failure: Why not; None if it could.
     """
 
     path: str
     manifest: Manifest | None = None
     modules: tuple[ModuleNode | None, ...] = ()
+    identified: tuple[Identified, ...] = ()
     failure: Failure | None = None
 
 

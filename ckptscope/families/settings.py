@@ -36,6 +36,28 @@ def read_settings(kind: type[C], settings: Mapping[str, FactValue], *, family: s
         raise UsageError(f"{family}: {_in_words(str(error))}") from error
 
 
+def read_some(
+    kind: type[Configuration], settings: Mapping[str, FactValue], *, family: str
+) -> dict[str, FactValue]:
+    """Check settings one by one, of which none is required; return them in the fields' own types.
+
+    Raises:
+        UsageError: A name is unknown, or a value of the wrong type or not above 0.
+    """
+    types = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    read: dict[str, FactValue] = {}
+    for name, value in settings.items():
+        if name not in types:
+            raise UsageError(f"{family} has no setting {name!r}; it has: {', '.join(types)}")
+        require_sizes(name, value, family=family)
+        try:
+            read[name] = msgspec.convert(value, types[name])
+        except msgspec.ValidationError as error:
+            what = str(error).partition(" - at")[0].replace(" | null", "")
+            raise UsageError(f"{family}: {name!r}: {what[:1].lower()}{what[1:]}") from error
+    return read
+
+
 def require_sizes(name: str, value: FactValue, *, family: str) -> None:
     """Refuse numbers that no layer can have, and lists without end.
 

@@ -37,6 +37,11 @@ class Checkpoint:
         return self._build.manifest
 
     @property
+    def build(self) -> ManifestBuild:
+        """The manifest with the way to its storages, for rooms that read them on their own."""
+        return self._build
+
+    @property
     def state_dicts(self) -> tuple[StateDict, ...]:
         """Mappings of names to tensors: networks first, optimizers last."""
         return self.manifest.state_dicts

@@ -93,7 +93,21 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
 
 
-Block: TypeAlias = Heading | Line | Field | Outline | Notice | Refusal | Table
+class Entry(msgspec.Struct, frozen=True):
+    """A statement, and labelled details below it."""
+
+    parts: tuple[Part, ...]
+    details: tuple[Field, ...]
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """Code, line by line, to be copied as it stands."""
+
+    language: str
+    lines: tuple[str, ...]
+
+
+Block: TypeAlias = Heading | Line | Field | Outline | Notice | Refusal | Entry | Listing | Table
 
 
 def section(title: str, *more: Part) -> Heading:
@@ -109,6 +123,11 @@ def line(*parts: Part | str) -> Line:
 def field(label: str, *parts: Part | str) -> Field:
     """Return a labelled line; plain text is ours."""
     return Field(label, _parts(parts))
+
+
+def entry(*parts: Part | str) -> Entry:
+    """Return a statement without details, one of several; plain text is ours."""
+    return Entry(_parts(parts), ())
 
 
 def _parts(parts: Sequence[Part | str]) -> tuple[Part, ...]:

@@ -102,6 +102,25 @@ def _fitting(text: str, width: int) -> str:
     return text
 
 
+def fold(text: str, width: int) -> list[str]:
+    """Break escaped text into lines of at most `width` columns, between words where it can."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_width(joined) <= width:
+            lines[-1] = joined
+            continue
+        if lines[-1]:
+            lines.append("")
+        rest = word
+        while cell_width(rest) > width:
+            start = _fitting(rest, width) or rest[:1]
+            lines[-1:] = [start, ""]
+            rest = rest[len(start) :]
+        lines[-1] = rest
+    return lines if lines[-1] or len(lines) == 1 else lines[:-1]
+
+
 def code_span(text: str, *, in_table: bool = False, most: int = MOST_CHARACTERS) -> str:
     """Return text of a file as inline code of markdown; nothing inside it acts."""
     text = escape_terminal(text, most=most)
@@ -144,11 +163,11 @@ def guard_line(line: str) -> str:
     return f"{found[1]}\\{line[found.start(2) :]}" if found is not None else line
 
 
-def fence_lines(lines: Iterable[str]) -> list[str]:
+def fence_lines(lines: Iterable[str], *, language: str = "text") -> list[str]:
     """Return escaped lines as a block of code, behind a fence that none of them can close."""
     shown = list(lines)
     fence = "`" * max(3, *(_longest_run(line) + 1 for line in shown)) if shown else "```"
-    return [f"{fence}text", *shown, fence]
+    return [f"{fence}{language if language.isalnum() else 'text'}", *shown, fence]
 
 
 def _longest_run(text: str) -> int:

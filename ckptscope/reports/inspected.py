@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from ckptscope.facts.report import FileReport, InspectReport
 from ckptscope.facts.tensors import Manifest
+from ckptscope.reports.architecture import describe_architectures
+from ckptscope.reports.architecture_evidence import describe_evidence
 from ckptscope.reports.blocks import Block, Heading, Name, Part, Tone, Words, field, line
 from ckptscope.reports.contents import describe_contents
 from ckptscope.reports.holdings import (
@@ -19,8 +21,10 @@ from ckptscope.reports.holdings import (
 )
 from ckptscope.reports.noticed import describe_closing, describe_failure, describe_findings
 from ckptscope.reports.numerals import KIB, size_text
+from ckptscope.reports.snippets import describe_snippets
 from ckptscope.reports.state_dicts import describe_state_dicts, list_tensors
 from ckptscope.reports.training import describe_training
+from ckptscope.reports.wanted import WHAT_IS_QUICK, Wanted
 
 #: What a container says of itself is shown as far as it is short.
 _FACT_CHARACTERS = 24
@@ -29,24 +33,14 @@ _FACT_CHARACTERS = 24
 _SILENT_FACTS = frozenset({"byteorder", "little_endian", "stream protocol", "protocol_version"})
 
 
-def describe_report(
-    report: InspectReport,
-    *,
-    tensors: bool,
-    tree_depth: int | None = None,
-    module_depth: int | None = None,
-) -> Iterator[Block]:
+def describe_report(report: InspectReport, wanted: Wanted = WHAT_IS_QUICK) -> Iterator[Block]:
     """Describe all files of a run, then the run itself."""
     for one in report.files:
-        yield from _describe_file(
-            one, tensors=tensors, tree_depth=tree_depth, module_depth=module_depth
-        )
+        yield from _describe_file(one, wanted)
     yield from describe_closing(report)
 
 
-def _describe_file(
-    one: FileReport, *, tensors: bool, tree_depth: int | None, module_depth: int | None
-) -> Iterator[Block]:
+def _describe_file(one: FileReport, wanted: Wanted) -> Iterator[Block]:
     if one.manifest is None:
         if one.failure is not None:
             yield from describe_failure(one.path, one.failure)
@@ -54,18 +48,23 @@ def _describe_file(
     manifest = one.manifest
     yield Heading(1, (Name(one.path, Tone.STRONG),))
     yield from _describe_container(manifest)
-    yield from describe_contents(manifest, tree_depth)
+    yield from describe_contents(manifest, wanted.tree_depth)
+    yield from describe_architectures(one)
+    if wanted.snippets:
+        yield from describe_snippets(one.identified)
+    if wanted.evidence:
+        yield from describe_evidence(one.identified)
     yield from describe_state_dicts(
-        manifest.state_dicts, one.modules, tensors=tensors, depth=module_depth
+        manifest.state_dicts, one.modules, tensors=wanted.tensors, depth=wanted.module_depth
     )
     yield from describe_training(manifest)
     yield from describe_bytes(manifest)
     yield from describe_arrays(manifest)
-    yield from describe_imports(manifest, everything=tensors)
+    yield from describe_imports(manifest, everything=wanted.tensors)
     yield from describe_unclaimed(manifest)
     yield from describe_metadata(manifest)
-    yield from describe_findings(manifest.findings, everything=tensors)
-    if tensors:
+    yield from describe_findings(manifest.findings, everything=wanted.tensors)
+    if wanted.tensors:
         yield from list_tensors(manifest.state_dicts)
 
 

@@ -29,6 +29,7 @@ from ckptscope.facts.tensors import (
     TensorInfo,
     TreeNode,
 )
+from ckptscope.reports.architecture_json import ArchitectureOut, architecture_out
 
 INSPECT_SCHEMA: Literal["ckptscope/inspect/1"] = "ckptscope/inspect/1"
 
@@ -87,7 +88,8 @@ class FileOut(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[Import, ...] = ()
     unclaimed_members: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
-    architecture: None = None
+    architecture: ArchitectureOut | None = None
+    more_architectures: tuple[ArchitectureOut, ...] = ()
     findings: tuple[Finding, ...] = ()
     failure: Failure | None = None
 
@@ -128,6 +130,7 @@ def _file(report: FileReport) -> FileOut:
     manifest = report.manifest
     if manifest is None:
         return FileOut(path=report.path, failure=report.failure)
+    networks = tuple(architecture_out(one) for one in report.identified)
     return FileOut(
         path=report.path,
         location=manifest.location,
@@ -151,6 +154,8 @@ def _file(report: FileReport) -> FileOut:
         imports=manifest.imports,
         unclaimed_members=manifest.unclaimed_members,
         metadata=dict(manifest.metadata),
+        architecture=networks[0] if networks else None,
+        more_architectures=networks[1:],
         findings=manifest.findings,
     )
 

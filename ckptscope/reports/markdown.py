@@ -9,9 +9,11 @@ from collections.abc import Iterable, Sequence
 from ckptscope.facts.report import InspectReport
 from ckptscope.reports.blocks import (
     Block,
+    Entry,
     Field,
     Heading,
     Line,
+    Listing,
     Name,
     Notice,
     Outline,
@@ -26,16 +28,17 @@ from ckptscope.reports.escaping import (
     guard_line,
 )
 from ckptscope.reports.inspected import describe_report
-from ckptscope.reports.tables import github_table
+from ckptscope.reports.tables import Table, github_table
+from ckptscope.reports.wanted import WHAT_IS_QUICK, Wanted
 
 _LINE_CHARACTERS = 200
+#: Characters of a line of code; a longer one holds a name that nobody would type.
+_CODE_CHARACTERS = 100_000
 
 
-def render_markdown(
-    report: InspectReport, *, tensors: bool = False, module_depth: int | None = None
-) -> str:
-    """Render a report as markdown; `tensors` lists every tensor."""
-    return write_page(describe_report(report, tensors=tensors, module_depth=module_depth))
+def render_markdown(report: InspectReport, wanted: Wanted = WHAT_IS_QUICK) -> str:
+    """Render a report as markdown."""
+    return write_page(describe_report(report, wanted))
 
 
 def write_page(blocks: Iterable[Block]) -> str:
@@ -51,7 +54,7 @@ def write_page(blocks: Iterable[Block]) -> str:
 
 
 def _is_item(block: Block | None) -> bool:
-    return isinstance(block, Field | Notice)
+    return isinstance(block, Field | Notice | Entry)
 
 
 def _lines(block: Block) -> list[str]:
@@ -60,7 +63,8 @@ def _lines(block: Block) -> list[str]:
     if isinstance(block, Line):
         return [guard_line(_inline(block.parts))]
     if isinstance(block, Field):
-        return [f"- {_field(block)}"]
+        # Without a label it continues the item above.
+        return [f"{'' if block.label else '  '}- {_field(block)}"]
     if isinstance(block, Notice):
         return _notice(block)
     if isinstance(block, Refusal):
@@ -69,6 +73,15 @@ def _lines(block: Block) -> list[str]:
             "",
             f"**not read**: {escape_markdown(block.message)}",
         ]
+    return _list_lines(block)
+
+
+def _list_lines(block: Outline | Entry | Listing | Table) -> list[str]:
+    if isinstance(block, Entry):
+        return [f"- {_inline(block.parts)}", *(f"  - {_field(one)}" for one in block.details)]
+    if isinstance(block, Listing):
+        shown = [escape_terminal(line, most=_CODE_CHARACTERS) for line in block.lines]
+        return fence_lines(shown, language=block.language)
     if isinstance(block, Outline):
         return fence_lines(
             escape_terminal(

@@ -1,8 +1,8 @@
 """The one table of all reports: columns and rows, fitted to a terminal or written as markdown.
 
 Enters: a `Table`, its cells unescaped. Leaves: padded cells that fit a width, or a GitHub table.
-Where room is short, columns that may be missing go first; then long names lose their middle.
-Numbers are never cut.
+Where room is short, columns that may be missing go first; then sentences take several lines, and
+long names lose their middle. Numbers are never cut.
 """
 
 import enum
@@ -16,12 +16,14 @@ from ckptscope.reports.escaping import (
     elide,
     escape_markdown,
     escape_terminal,
+    fold,
 )
 
 _GAP = 2
 #: Columns below which names say too little; another column is given up first.
 LEAST_NAME = 24
 _CELL_CHARACTERS = 300
+_SENTENCE_CHARACTERS = 2000
 
 
 class Align(enum.StrEnum):
@@ -43,6 +45,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         drop: Order in which columns are given up where room is short; 0 for never. Those of 1 go
             as soon as a name would be cut, others when names would become shorter than `least`.
         pictorial: Drawn, and worth nothing on a page of markdown.
+        wraps: Whether cells take several lines instead of losing their middle.
     """
 
     title: str = ""
@@ -52,6 +55,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     least: int = LEAST_NAME
     drop: int = 0
     pictorial: bool = False
+    wraps: bool = False
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +79,7 @@ class FittedTable(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         header: The line of titles, or None without any.
-        rows: Lines of the rows.
+        rows: Lines of the rows; one with sentences may take several.
         closing: Lines below them.
     """
 
@@ -96,8 +100,8 @@ def name(title: str, *, drop: int = 0, least: int = LEAST_NAME) -> Column:
 
 def fit_table(table: Table, width: int) -> FittedTable:
     """Lay a table out on lines of at most `width` columns, without spaces at their ends."""
-    rows = [_shown(row) for row in table.rows]
-    closing = [_shown(row) for row in table.closing]
+    rows = [_shown(row, table.columns) for row in table.rows]
+    closing = [_shown(row, table.columns) for row in table.closing]
     titles = tuple(column.title for column in table.columns)
     natural = [
         max(map(cell_width, cells), default=0)
@@ -111,13 +115,16 @@ def fit_table(table: Table, width: int) -> FittedTable:
     lay = _Layout(plan, " " * gap, width)
     return FittedTable(
         header=lay.row(titles) if any(titles) else None,
-        rows=[lay.row(row) for row in rows],
+        rows=[line for row in rows for line in lay.lines(row, table.columns)],
         closing=[lay.row(row) for row in closing],
     )
 
 
-def _shown(row: Sequence[str]) -> tuple[str, ...]:
-    return tuple(escape_terminal(cell, most=_CELL_CHARACTERS) for cell in row)
+def _shown(row: Sequence[str], columns: Sequence[Column]) -> tuple[str, ...]:
+    return tuple(
+        escape_terminal(cell, most=_SENTENCE_CHARACTERS if column.wraps else _CELL_CHARACTERS)
+        for cell, column in zip(row, columns, strict=True)
+    )
 
 
 def _is_filled(table: Table, index: int) -> bool:
@@ -177,6 +184,25 @@ class _Layout(msgspec.Struct, frozen=True):
         padded = [_pad(cells[index], size, align) for index, size, align in self.plan]
         joined = self.gap.join(padded).rstrip()
         return joined if cell_width(joined) <= self.width else elide(joined, self.width)
+
+    def lines(self, cells: Sequence[str], columns: Sequence[Column]) -> list[str]:
+        """Return the lines of a row: as many as its longest sentence takes."""
+        folded = {
+            index: fold(cells[index], size)
+            for index, size, _ in self.plan
+            if columns[index].wraps and cell_width(cells[index]) > size
+        }
+        if not folded:
+            return [self.row(cells)]
+        depth = max(map(len, folded.values()))
+        return [
+            self.row([_nth(folded.get(i, [cell]), line) for i, cell in enumerate(cells)])
+            for line in range(depth)
+        ]
+
+
+def _nth(lines: Sequence[str], index: int) -> str:
+    return lines[index] if index < len(lines) else ""
 
 
 def _pad(cell: str, width: int, align: Align) -> str:

@@ -1,7 +1,8 @@
 """Report → text for a terminal, or for a pipe.
 
-Enters: a report, a width, whether colours are welcome. Leaves: lines of at most that width; without
-colours no control character at all. Text of a file never reaches rich as markup.
+Enters: a report, a width, whether colours are welcome. Leaves: lines of at most that width, but for
+code, which is meant to be copied; without colours no control character at all. Text of a file never
+reaches rich as markup.
 """
 
 import io
@@ -16,9 +17,11 @@ from ckptscope.facts.findings import Severity
 from ckptscope.facts.report import InspectReport
 from ckptscope.reports.blocks import (
     Block,
+    Entry,
     Field,
     Heading,
     Line,
+    Listing,
     Name,
     Notice,
     Outline,
@@ -30,6 +33,7 @@ from ckptscope.reports.blocks import (
 from ckptscope.reports.escaping import cell_width, elide, escape_terminal
 from ckptscope.reports.inspected import describe_report
 from ckptscope.reports.tables import Table, fit_table
+from ckptscope.reports.wanted import WHAT_IS_QUICK, Wanted
 
 _INDENT = 2
 _LABEL = 11
@@ -43,6 +47,8 @@ _ALIGNED = 24
 _LEAST_NAME = 8
 _NAME_CHARACTERS = 200
 _VALUE_CHARACTERS = 1000
+#: Characters of a line of code; a longer one holds a name that nobody would type.
+_CODE_CHARACTERS = 100_000
 _STYLES = {
     Tone.PLAIN: Style.null(),
     Tone.STRONG: Style(bold=True),
@@ -59,28 +65,17 @@ _SEVERITIES = {
 
 
 def render_text(
-    report: InspectReport,
-    *,
-    width: int,
-    color: bool,
-    tensors: bool = False,
-    tree_depth: int | None = None,
-    module_depth: int | None = None,
+    report: InspectReport, *, width: int, color: bool, wanted: Wanted = WHAT_IS_QUICK
 ) -> str:
     """Render a report for people.
 
     Args:
         report: What was found.
-        width: Columns of the terminal; no line is longer.
+        width: Columns of the terminal; no line but those of code is longer.
         color: Whether ANSI colours may be used.
-        tensors: Whether to list every tensor.
-        tree_depth: Levels of the contents to show; None for what is quick to read.
-        module_depth: Levels of the networks' modules to show; None for what is quick to read.
+        wanted: How much is told.
     """
-    blocks = describe_report(
-        report, tensors=tensors, tree_depth=tree_depth, module_depth=module_depth
-    )
-    return lay_out(blocks, width=width, color=color)
+    return lay_out(describe_report(report, wanted), width=width, color=color)
 
 
 def lay_out(blocks: Iterable[Block], *, width: int, color: bool) -> str:
@@ -128,8 +123,16 @@ class _Page:
             self._notice(block)
         elif isinstance(block, Refusal):
             self._refusal(block)
-        elif isinstance(block, Outline):
+        else:
+            self._add_list(block)
+
+    def _add_list(self, block: Outline | Entry | Listing | Table) -> None:
+        if isinstance(block, Outline):
             self._outline(block)
+        elif isinstance(block, Entry):
+            self._entry(block)
+        elif isinstance(block, Listing):
+            self._lines += [escape_terminal(line, most=_CODE_CHARACTERS) for line in block.lines]
         else:
             self._table(block)
 
@@ -142,7 +145,8 @@ class _Page:
         if isinstance(block, Heading):
             return 2 if block.level == 1 else 1
         opens = isinstance(block, Table) and not isinstance(self._last, Heading)
-        return int(opens or (isinstance(block, Field) and isinstance(self._last, Outline)))
+        follows = isinstance(block, Field) and isinstance(self._last, Outline)
+        return int(opens or follows or isinstance(block, Listing))
 
     def _prose(self, parts: Sequence[Part], indent: int) -> None:
         """Wrap a sentence; further lines stand deeper than the first."""
@@ -188,6 +192,11 @@ class _Page:
         tone = _SEVERITIES[block.severity]
         words = (Words(f"{block.severity}[{block.code}]", tone), Words(f" {block.message}"))
         self._prose(words, _INDENT)
+        for detail in block.details:
+            self._field(detail, 2 * _INDENT)
+
+    def _entry(self, block: Entry) -> None:
+        self._prose(block.parts, _INDENT)
         for detail in block.details:
             self._field(detail, 2 * _INDENT)
 

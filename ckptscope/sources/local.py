@@ -38,6 +38,11 @@ class LocalFile:
         """Bytes at the time of opening."""
         return self._size
 
+    @property
+    def descriptor(self) -> int:
+        """The system's number of the open file; -1 once it is closed."""
+        return self._descriptor
+
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset`."""
         data = self.peek(offset, length)

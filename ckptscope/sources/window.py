@@ -29,6 +29,16 @@ class Window:
         """Bytes."""
         return self._size
 
+    @property
+    def parent(self) -> ByteSource:
+        """The source that the stretch is of."""
+        return self._parent
+
+    @property
+    def start(self) -> int:
+        """Where the stretch begins in it."""
+        return self._start
+
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly `length` bytes from `offset`."""
         if offset < 0 or length < 0 or offset + length > self._size:

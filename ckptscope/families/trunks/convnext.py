@@ -12,6 +12,9 @@ S. Woo et al., "ConvNeXt V2", CVPR 2023; sizes below Tiny as in the code of the 
 | `stages.{i}.{j}.pwconv1.weight` | [expansion × dims[i], dims[i]], 1×1 as convolution |
 | `stages.{i}.{j}.gamma` | [dims[i]], where there is layer scale |
 | `stages.{i}.{j}.grn.gamma` | [1, 1, 1, expansion × dims[i]], where there is GRN |
+
+timm's overlapping stems (`ols`) are two convolutions of step 2 in a row, with `stem_channels`
+channels between them: `stem.0`, `stem.1` and the norm `stem.2`.
 """
 
 from collections.abc import Iterator
@@ -49,11 +52,15 @@ NAMED_SIZES: Final[dict[str, tuple[tuple[int, ...], tuple[int, ...]]]] = {
 
 #: Stem and downsampling convolutions step by their own kernels: 4 and 2.
 DOWNSAMPLE_KERNEL: Final = 2
+#: Step of each convolution of an overlapping stem.
+OVERLAPPING_STEP: Final = 2
 #: Colours of the input.
 INPUT_CHANNELS: Final = 3
 
 BATCH_NORM: Final = "BatchNorm2d"
 LAYER_NORM: Final = "LayerNorm"
+#: A norm with a weight and no bias, as timm's small `rms` models have.
+RMS_NORM: Final = "RMSNorm"
 
 
 class Trunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,12 +71,17 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
         depths: Blocks of each stage.
         kernel_size: Side of the depthwise kernels.
         expansion: Inner width of a block, in widths of the block.
-        norm: BatchNorm2d or LayerNorm.
-        stem_kernel: Side and step of the first convolution.
+        norm: BatchNorm2d, LayerNorm or RMSNorm.
+        stem_kernel: Side of the first convolution; its step, too, unless the stem overlaps.
         layer_scale: Whether blocks scale their output by `gamma`.
         grn: Whether blocks hold global response normalization.
         pointwise_convolutions: Whether the two inner layers are 1×1 convolutions and not linear.
         final_norm: Whether a norm follows the last stage under the trunk's own name.
+        stem_channels: Channels between the two convolutions of an overlapping stem; None for a stem
+            of one convolution.
+        stem_activation: Whether an activation stands between the two; it has no weights, but it
+            counts in the names.
+        input_channels: Channels of the input; 3 are colours.
     """
 
     dims: tuple[int, ...]
@@ -82,10 +94,17 @@ class Trunk(msgspec.Struct, frozen=True, kw_only=True):
     grn: bool = False
     pointwise_convolutions: bool = False
     final_norm: bool = True
+    stem_channels: int | None = None
+    stem_activation: bool = False
+    input_channels: int = INPUT_CHANNELS
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """How a code base names the layers of a trunk; `{i}` is the stage, `{j}` the block.
+    """How a code base names the layers of a trunk.
+
+    In the names of stages and blocks `{i}` is the stage and `{j}` the block, from 0; `{even}` is
+    2 × i and `{odd}` 2 × i + 1, for a list in which stages and downsampling take turns. Names are
+    filled in by `downsample_names` and `block_name`.
 
     Attributes:
         name: original, timm, torchvision, hugging face.
@@ -94,10 +113,12 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
         block: Name of a block.
         parts: Names within a block: depthwise, norm, first and second pointwise layer.
         scale: Name of the layer scale within a block, and the axes of 1 behind its width.
-        response: Names of GRN's two parameters within a block.
+        response: Names of GRN's two parameters within a block; None where the code has no GRN.
+        response_axes: Axes of 1 before their width.
         norm: Name of the last norm.
         stages_first: Whether a stage's downsampling is listed with the stage, and not with the
             stem before all stages.
+        overlapping_stem: Name of item `{n}` of an overlapping stem; None where the code has none.
     """
 
     name: str
@@ -106,9 +127,32 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
     block: str
     parts: tuple[str, str, str, str]
     scale: tuple[str, int]
-    response: tuple[str, str]
+    response: tuple[str, str] | None
     norm: str
+    response_axes: int = 3
     stages_first: bool = False
+    overlapping_stem: str | None = None
+
+    def downsample_names(self, i: int) -> tuple[str, str]:
+        """Return the names of the norm and the convolution before stage `i`, from 1 on."""
+        norm, reduction = self.downsample
+        return norm.format(i=i, even=2 * i), reduction.format(i=i, even=2 * i)
+
+    def block_name(self, i: int, j: int) -> str:
+        """Return the name of block `j` of stage `i`, both from 0."""
+        return self.block.format(i=i, j=j, odd=2 * i + 1)
+
+    def overlapping_names(self, *, has_activation: bool) -> tuple[str, str, str]:
+        """Return the names of an overlapping stem's two convolutions and of its norm.
+
+        Raises:
+            ValueError: The code base has no such stem.
+        """
+        if self.overlapping_stem is None:
+            raise ValueError(f"the layout {self.name} has no overlapping stem")
+        second = 2 if has_activation else 1
+        first, then, norm = (self.overlapping_stem.format(n=n) for n in (0, second, second + 1))
+        return first, then, norm
 
 
 ORIGINAL: Final = Layout(
@@ -121,6 +165,51 @@ ORIGINAL: Final = Layout(
     response=("grn.gamma", "grn.beta"),
     norm="norm",
 )
+#: timm.models.convnext (1.0): the last norm belongs to the classifier.
+TIMM: Final = Layout(
+    name="timm",
+    stem=("stem.0", "stem.1"),
+    downsample=("stages.{i}.downsample.0", "stages.{i}.downsample.1"),
+    block="stages.{i}.blocks.{j}",
+    parts=("conv_dw", "norm", "mlp.fc1", "mlp.fc2"),
+    scale=("gamma", 0),
+    response=("mlp.grn.weight", "mlp.grn.bias"),
+    response_axes=0,
+    norm="head.norm",
+    stages_first=True,
+    overlapping_stem="stem.{n}",
+)
+#: torchvision.models.convnext (0.12 and later): version 1 alone.
+TORCHVISION: Final = Layout(
+    name="torchvision",
+    stem=("features.0.0", "features.0.1"),
+    downsample=("features.{even}.0", "features.{even}.1"),
+    block="features.{odd}.{j}",
+    parts=("block.0", "block.2", "block.3", "block.5"),
+    scale=("layer_scale", 2),
+    response=None,
+    norm="classifier.0",
+    stages_first=True,
+)
+#: transformers, ConvNextModel and ConvNextV2Model.
+HUGGING_FACE: Final = Layout(
+    name="hugging face",
+    stem=("embeddings.patch_embeddings", "embeddings.layernorm"),
+    downsample=(
+        "encoder.stages.{i}.downsampling_layer.0",
+        "encoder.stages.{i}.downsampling_layer.1",
+    ),
+    block="encoder.stages.{i}.layers.{j}",
+    parts=("dwconv", "layernorm", "pwconv1", "pwconv2"),
+    scale=("layer_scale_parameter", 0),
+    response=("grn.weight", "grn.bias"),
+    norm="layernorm",
+    stages_first=True,
+)
+
+
+#: Entries of the state_dict and elements for each channel of parameters, by norm.
+_NORM_SIZES: Final = {BATCH_NORM: (5, 2), LAYER_NORM: (2, 2), RMS_NORM: (1, 1)}
 
 
 def trunk_name(dims: tuple[int, ...], depths: tuple[int, ...]) -> str | None:
@@ -143,11 +232,7 @@ def trunk_keys(
         part: Part of the network that it counts for.
     """
     place = Place(part)
-    width = Width(trunk.dims[0], ("dims[0]",))
-    kernel = square(trunk.stem_kernel, "stem_kernel")
-    stem, stem_norm = (prefix + name for name in layout.stem)
-    yield from convolution(stem, width, Width(INPUT_CHANNELS), kernel, place)
-    yield from _norm(stem_norm, width, place, trunk)
+    yield from _stem(trunk, layout, prefix, place)
     if not layout.stages_first:
         for i in range(1, len(trunk.dims)):
             yield from _downsampling(trunk, layout, i, prefix, place)
@@ -170,8 +255,7 @@ def trunk_macs(trunk: Trunk, input_size: tuple[int, int]) -> tuple[int, tuple[in
         trunk: Its sizes.
         input_size: Height and width of the input, in pixels.
     """
-    height, width = (side // trunk.stem_kernel for side in input_size)
-    total = trunk.dims[0] * INPUT_CHANNELS * trunk.stem_kernel**2 * height * width
+    total, (height, width) = _stem_macs(trunk, input_size)
     for i, (dim, depth) in enumerate(zip(trunk.dims, trunk.depths, strict=True)):
         if i:
             height, width = height // DOWNSAMPLE_KERNEL, width // DOWNSAMPLE_KERNEL
@@ -183,41 +267,75 @@ def trunk_macs(trunk: Trunk, input_size: tuple[int, int]) -> tuple[int, tuple[in
 
 def trunk_counts(trunk: Trunk) -> tuple[int, int, int]:
     """Return tensors, parameters and buffer elements of a trunk in closed form."""
-    is_batch = trunk.norm == BATCH_NORM
-    tensors = 2 + _norm_tensors(is_batch=is_batch)
-    parameters = trunk.dims[0] * (INPUT_CHANNELS * trunk.stem_kernel**2 + 1)
+    norm_tensors, norm_parameters = _NORM_SIZES.get(trunk.norm, _NORM_SIZES[LAYER_NORM])
+    tensors = 2 + norm_tensors
+    side, channels = trunk.stem_kernel, trunk.input_channels
+    if trunk.stem_channels is None:
+        parameters = trunk.dims[0] * (channels * side**2 + 1)
+    else:
+        tensors += 2
+        parameters = trunk.stem_channels * (channels * side**2 + 1)
+        parameters += trunk.dims[0] * (trunk.stem_channels * side**2 + 1)
     normed = [trunk.dims[0], *trunk.dims[:-1]]
     for i, (dim, depth) in enumerate(zip(trunk.dims, trunk.depths, strict=True)):
         if i:
             parameters += dim * (trunk.dims[i - 1] * DOWNSAMPLE_KERNEL**2 + 1)
-            tensors += 2 + _norm_tensors(is_batch=is_batch)
+            tensors += 2 + norm_tensors
         inner = trunk.expansion * dim
         block = dim * (trunk.kernel_size**2 + 1) + inner * (dim + 1) + dim * (inner + 1)
         block += dim * trunk.layer_scale + 2 * inner * trunk.grn
         parameters += depth * block
         extras = int(trunk.layer_scale) + 2 * int(trunk.grn)
-        tensors += depth * (6 + extras + _norm_tensors(is_batch=is_batch))
+        tensors += depth * (6 + extras + norm_tensors)
         normed += [dim] * depth
     if trunk.final_norm:
         normed.append(trunk.dims[-1])
-        tensors += _norm_tensors(is_batch=is_batch)
-    parameters += 2 * sum(normed)
-    buffers = 2 * sum(normed) + len(normed) if is_batch else 0
+        tensors += norm_tensors
+    parameters += norm_parameters * sum(normed)
+    buffers = 2 * sum(normed) + len(normed) if trunk.norm == BATCH_NORM else 0
     return tensors, parameters, buffers
 
 
-def _norm_tensors(*, is_batch: bool) -> int:
-    return 5 if is_batch else 2
-
-
 def _norm(key: str, width: Width, place: Place, trunk: Trunk) -> Iterator[ExpectedTensor]:
-    return (batch_norm if trunk.norm == BATCH_NORM else layer_norm)(key, width, place)
+    if trunk.norm == BATCH_NORM:
+        return batch_norm(key, width, place)
+    if trunk.norm == RMS_NORM:
+        return iter((parameter(f"{key}.weight", (width,), place),))
+    return layer_norm(key, width, place)
+
+
+def _stem(trunk: Trunk, layout: Layout, prefix: str, place: Place) -> Iterator[ExpectedTensor]:
+    width = Width(trunk.dims[0], ("dims[0]",))
+    into = Width(trunk.input_channels, ("input_channels",))
+    kernel = square(trunk.stem_kernel, "stem_kernel")
+    if trunk.stem_channels is None:
+        convolved, normed = layout.stem
+    else:
+        first, convolved, normed = layout.overlapping_names(has_activation=trunk.stem_activation)
+        between = Width(trunk.stem_channels, ("stem_channels",))
+        yield from convolution(prefix + first, between, into, kernel, place)
+        into = between
+    yield from convolution(prefix + convolved, width, into, kernel, place)
+    yield from _norm(prefix + normed, width, place, trunk)
+
+
+def _stem_macs(trunk: Trunk, input_size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+    side, dim = trunk.stem_kernel, trunk.dims[0]
+    if trunk.stem_channels is None:
+        height, width = (pixels // side for pixels in input_size)
+        return dim * trunk.input_channels * side**2 * height * width, (height, width)
+    # Padded by half the kernel: every second pixel, the first one included.
+    between = [-(-pixels // OVERLAPPING_STEP) for pixels in input_size]
+    height, width = (-(-pixels // OVERLAPPING_STEP) for pixels in between)
+    first = trunk.stem_channels * trunk.input_channels * side**2 * between[0] * between[1]
+    second = dim * trunk.stem_channels * side**2 * height * width
+    return first + second, (height, width)
 
 
 def _downsampling(
     trunk: Trunk, layout: Layout, i: int, prefix: str, place: Place
 ) -> Iterator[ExpectedTensor]:
-    norm, reduction = (prefix + name.format(i=i) for name in layout.downsample)
+    norm, reduction = (prefix + name for name in layout.downsample_names(i))
     before = Width(trunk.dims[i - 1], (f"dims[{i - 1}]",))
     after = Width(trunk.dims[i], (f"dims[{i}]",))
     yield from _norm(norm, before, place, trunk)
@@ -227,7 +345,7 @@ def _downsampling(
 def _block(
     trunk: Trunk, layout: Layout, i: int, j: int, prefix: str, part: str
 ) -> Iterator[ExpectedTensor]:
-    block = f"{prefix}{layout.block.format(i=i, j=j)}."
+    block = f"{prefix}{layout.block_name(i, j)}."
     depthwise, norm, first, second = (block + name for name in layout.parts)
     place = Place(part, (f"depths[{i}]",))
     width = Width(trunk.dims[i], (f"dims[{i}]",))
@@ -241,8 +359,8 @@ def _block(
     yield from convolution(depthwise, width, ONE, kernel, place)
     yield from _norm(norm, width, place, trunk)
     yield from convolution(first, inner, width, pointwise, place)
-    if trunk.grn:
+    if trunk.grn and layout.response is not None:
+        axes = (ONE,) * layout.response_axes
         for name in layout.response:
-            response = Place(part, (*place.presence, "grn"))
-            yield parameter(block + name, (ONE, ONE, ONE, inner), response)
+            yield parameter(block + name, (*axes, inner), Place(part, (*place.presence, "grn")))
     yield from convolution(second, width, inner, pointwise, place)

@@ -13,6 +13,7 @@ from ckptscope.reports.escaping import (
     escape_markdown,
     escape_terminal,
     fence_lines,
+    fold,
     guard_line,
 )
 
@@ -156,3 +157,22 @@ def test_no_line_closes_the_fence_around_it(lines: list[str]) -> None:
     assert first == f"{last}text"
     assert inside == lines
     assert not any(line.strip().startswith(last) for line in inside)
+
+
+@given(st.text(max_size=200), st.integers(2, 40))
+def test_folded_text_keeps_every_character_within_the_width(text: str, width: int) -> None:
+    shown = escape_terminal(text)
+    lines = fold(shown, width)
+    assert "".join(lines).replace(" ", "") == shown.replace(" ", "")
+    assert all(cell_width(line) <= width for line in lines)
+
+
+def test_text_is_folded_between_words_where_it_can_be() -> None:
+    assert fold("as many as fit", 7) == ["as many", "as fit"]
+    assert fold("unbreakable", 5) == ["unbre", "akabl", "e"]
+    assert fold("", 5) == [""]
+
+
+def test_a_fence_names_its_language_unless_that_could_act() -> None:
+    assert fence_lines(["a"], language="python")[0] == "```python"
+    assert fence_lines(["a"], language="python` <b>")[0] == "```text"

@@ -11,6 +11,7 @@ from test_report_text import poisoned
 from ckptscope.facts.report import Failure, FileReport, InspectReport
 from ckptscope.reports import blocks
 from ckptscope.reports.markdown import render_markdown, write_page
+from ckptscope.reports.wanted import Wanted
 
 loaded = st.text(st.sampled_from("`|\\'\"*_[]()<>&$~@#-+. \n\x1bab1"), max_size=30)
 
@@ -32,23 +33,23 @@ def outside_fences(markdown: str) -> list[str]:
 
 
 def outside_code(markdown: str) -> list[str]:
-    """The lines without code spans and escaped characters."""
+    """The lines without code spans; a middle dot stands for each escaped character."""
     spans = re.compile(r"(?<!\\)(`+)(?!`).+?(?<!`)\1(?!`)")
-    return [re.sub(r"\\.", "", spans.sub("", line)) for line in outside_fences(markdown)]
+    return [re.sub(r"\\.", "·", spans.sub("", line)) for line in outside_fences(markdown)]
 
 
 @given(loaded)
 def test_no_text_of_the_file_acts_on_the_page(evil: str) -> None:
-    page = render_markdown(report(poisoned(evil), path=evil), tensors=True)
+    page = render_markdown(report(poisoned(evil), path=evil), Wanted(tensors=True))
     assert all(line.isprintable() for line in page.splitlines())
     for line in outside_code(page):
         assert not re.search(r"[\[\]$`@]|<[A-Za-z/!?]|://", line)
-        assert re.match(r"#{2,3} |  - |- |\||\*\*not read|[A-Za-z0-9 ]|$", line)
+        assert re.match(r"#{2,3} |  - |- |\||\*\*not read|[A-Za-z0-9 ·]|$", line)
 
 
 @given(loaded)
 def test_every_row_of_a_table_has_the_cells_of_its_header(evil: str) -> None:
-    page = render_markdown(report(poisoned(evil)), tensors=True)
+    page = render_markdown(report(poisoned(evil)), Wanted(tensors=True))
     widths: list[int] = []
     for line in outside_fences(page):
         if line.startswith("|"):
@@ -97,5 +98,5 @@ def test_a_file_that_could_not_be_read_has_a_heading_and_the_reason() -> None:
 
 def test_every_tensor_is_listed_where_asked() -> None:
     made = state_dict(*(tensor(f"layer{index}.weight", 2) for index in range(50)))
-    page = render_markdown(report(manifest(state_dicts=(made,))), tensors=True)
+    page = render_markdown(report(manifest(state_dicts=(made,))), Wanted(tensors=True))
     assert all(f"| `layer{index}.weight` " in page for index in range(50))

@@ -33,12 +33,14 @@ from ckptscope.facts.tensors import (
 )
 from ckptscope.reports.escaping import cell_width
 from ckptscope.reports.text import render_text
+from ckptscope.reports.wanted import Wanted
 
 anything = st.text(st.characters(), max_size=120)
 
 
 def text(*manifests: Manifest, width: int = 80, **options: object) -> str:
-    return render_text(report(*manifests), width=width, color=False, **options)  # type: ignore[arg-type]
+    wanted = Wanted(**options)  # type: ignore[arg-type]
+    return render_text(report(*manifests), width=width, color=False, wanted=wanted)
 
 
 def section(shown: str, title: str) -> list[str]:
@@ -133,7 +135,7 @@ def test_no_line_is_too_long_or_unprintable_whatever_the_names(
         ),
         skipped=(Skipped(path=evil, reason=evil),) * 9,
     )
-    shown = render_text(made, width=width, color=False, tensors=tensors)
+    shown = render_text(made, width=width, color=False, wanted=Wanted(tensors=tensors))
     for line in shown.splitlines():
         assert line.isprintable()
         assert cell_width(line) <= width
@@ -263,6 +265,7 @@ def test_sections_come_in_the_order_of_the_questions() -> None:
     assert [re.split("[:,]| that", line)[0] for line in headings] == [
         "weights/snapshot_67.pth.tar",
         "contents",
+        "architecture",
         "state_dict network",
         "training record",
         "bytes",

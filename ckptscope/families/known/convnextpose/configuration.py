@@ -15,7 +15,7 @@ authors' code (medialab-ku/ConvNeXtPose).
 Incoming channels of layer 1 are dims[-1], of the others head_out_channels of the layer before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ckptscope.facts.architecture import FactValue
@@ -32,7 +32,7 @@ from ckptscope.families.layers import (
 )
 from ckptscope.families.trunks.convnext import (
     BATCH_NORM,
-    DOWNSAMPLE_KERNEL,
+    INPUT_CHANNELS,
     Trunk,
     trunk_counts,
     trunk_keys,
@@ -53,6 +53,8 @@ _LAYER_NAMES: Final = {
 }
 FINAL_LAYER: Final = "head.final_layer"
 
+#: Joints by data set: the authors' data code, and at last COCO's own number.
+JOINT_SETS: Final = {18: "Human3.6M", 16: "MPII", 19: "MS COCO", 21: "MuCo/MuPoTS", 17: "COCO"}
 #: Input of the paper and of the authors' configuration, in pixels.
 INPUT_SIZE: Final = (256, 256)
 
@@ -64,9 +66,11 @@ class ConvNeXtPoseConfiguration(Configuration, frozen=True, kw_only=True):
         dims: Channels of each stage.
         depths: Blocks of each stage.
         head_out_channels: Channels that leave each layer of the head.
-        joints: Joints of the output.
-        depth_bins: Depth bins of each joint.
-        upsampling: Whether each layer of the head doubles the plane; no tensor depends on it.
+        joints: Joints of the output; None where it is not known how the outputs divide.
+        depth_bins: Depth bins of each joint; None likewise.
+        undivided: Channels of the output where they are not divided into joints and depth bins.
+        upsampling: Whether each layer of the head doubles the plane; no tensor depends on it. None
+            where it is not known.
         input_size: Height and width of the input, in pixels; no tensor depends on it.
         kernel_size: Side of the blocks' depthwise kernels.
         expansion: Inner width of a block, in widths of the block.
@@ -75,14 +79,16 @@ class ConvNeXtPoseConfiguration(Configuration, frozen=True, kw_only=True):
         layer_scale: Whether blocks hold a layer scale; the authors' have none.
         grn: Whether blocks hold global response normalization; the authors' have none.
         head_kernels: Sides of the head's depthwise kernels.
+        input_channels: Channels of the input; 3 are colours.
     """
 
     dims: tuple[int, ...]
     depths: tuple[int, ...]
     head_out_channels: tuple[int, ...]
-    joints: int
-    depth_bins: int
-    upsampling: tuple[bool, ...]
+    joints: int | None = None
+    depth_bins: int | None = None
+    undivided: int | None = None
+    upsampling: tuple[bool, ...] | None = None
     input_size: tuple[int, int] = INPUT_SIZE
     kernel_size: int = 7
     expansion: int = 4
@@ -91,6 +97,7 @@ class ConvNeXtPoseConfiguration(Configuration, frozen=True, kw_only=True):
     layer_scale: bool = False
     grn: bool = False
     head_kernels: tuple[int, ...] = ()
+    input_channels: int = INPUT_CHANNELS
 
     @property
     def kernels(self) -> tuple[int, ...]:
@@ -109,7 +116,9 @@ class ConvNeXtPoseConfiguration(Configuration, frozen=True, kw_only=True):
 
     @property
     def final_channels(self) -> int:
-        """Channels that leave the network: joints × depth bins."""
+        """Channels that leave the network: joints × depth bins; 0 where nothing says it."""
+        if self.joints is None or self.depth_bins is None:
+            return self.undivided or 0
         return self.joints * self.depth_bins
 
     @property
@@ -125,37 +134,53 @@ class ConvNeXtPoseConfiguration(Configuration, frozen=True, kw_only=True):
             layer_scale=self.layer_scale,
             grn=self.grn,
             pointwise_convolutions=True,
+            input_channels=self.input_channels,
         )
 
     @property
-    def head_planes(self) -> tuple[tuple[int, int], ...]:
-        """Height and width that enter each layer of the head, and at last its output's."""
-        stride = self.stem_kernel * DOWNSAMPLE_KERNEL ** (len(self.dims) - 1)
-        height, width = (side // stride for side in self.input_size)
-        planes = [(height, width)]
-        for is_doubled in self.upsampling:
-            height, width = (height * 2, width * 2) if is_doubled else (height, width)
-            planes.append((height, width))
-        return tuple(planes)
+    def head_input(self) -> tuple[int, int]:
+        """Height and width that enter the head."""
+        height, width = self.input_size
+        # A kernel of 0 stands in no network, but a damaged file may say so.
+        stem, halvings = max(1, self.stem_kernel), len(self.dims) - 1
+        return height // stem >> halvings, width // stem >> halvings
+
+    @property
+    def heatmap(self) -> tuple[int, int] | None:
+        """Height and width that leave the head; None where upsampling is not known."""
+        if self.upsampling is None:
+            return None
+        height, width = self.head_input
+        factor = 2 ** sum(self.upsampling)
+        return height * factor, width * factor
 
 
 def configuration_keys(
-    configuration: ConvNeXtPoseConfiguration, dialect: str = NAMED
+    configuration: ConvNeXtPoseConfiguration, dialect: str | Sequence[tuple[str, str, str]] = NAMED
 ) -> Iterator[ExpectedTensor]:
-    """List the state_dict in its order."""
+    """List the state_dict in its order.
+
+    Args:
+        configuration: What it is built from.
+        dialect: How the head's layers are named; or how each of their three parts is, by layer.
+    """
     yield from trunk_keys(configuration.trunk, prefix="backbone.")
     norm = batch_norm if configuration.norm == BATCH_NORM else layer_norm
     into = _last_dim(configuration)
     for index, out in enumerate(configuration.head_out_channels):
         place = Place("head", ("head_layers",))
-        depthwise, normed, pointwise = layer_names(index + 1, dialect)
+        dialects = (dialect,) * 3 if isinstance(dialect, str) else dialect[index]
+        depthwise, normed, pointwise = (
+            layer_names(index + 1, name)[part] for part, name in enumerate(dialects)
+        )
         kernel = square(configuration.kernels[index], f"head_kernels[{index}]")
         yield from convolution(depthwise, into, ONE, kernel, place)
         yield from norm(normed, into, place)
         after = Width(out, (f"head_out_channels[{index}]",))
         yield from convolution(pointwise, after, into, square(1), place)
         into = after
-    outputs = Width(configuration.final_channels, ("joints", "depth_bins"))
+    terms = ("joints", "depth_bins") if configuration.undivided is None else ("final_channels",)
+    outputs = Width(configuration.final_channels, terms)
     yield from convolution(FINAL_LAYER, outputs, into, square(1), Place("head"))
 
 
@@ -187,28 +212,45 @@ def count_configuration(configuration: ConvNeXtPoseConfiguration) -> Counts:
 
 def _count_head(configuration: ConvNeXtPoseConfiguration) -> PartCount:
     is_batch = configuration.norm == BATCH_NORM
-    planes = configuration.head_planes
-    tensors = parameters = buffers = macs = 0
-    for into, out, kernel, (height, width) in zip(
-        configuration.head_in_channels,
-        configuration.head_out_channels,
-        configuration.kernels,
-        planes,
-        strict=False,
-    ):
+    tensors = parameters = buffers = 0
+    for into, out, kernel in head_layers(configuration):
         tensors += 9 if is_batch else 6
         parameters += into * (kernel**2 + 1) + 2 * into + out * (into + 1)
         buffers += 2 * into + 1 if is_batch else 0
-        macs += (into * kernel**2 + into * out) * height * width
-    into, out = configuration.final_in_channels, configuration.final_channels
-    height, width = planes[-1]
+    pattern = configuration.upsampling
     return PartCount(
         part="head",
         tensors=tensors + 2,
-        parameters=parameters + out * (into + 1),
+        parameters=parameters
+        + configuration.final_channels * (configuration.final_in_channels + 1),
         buffers=buffers,
-        macs=macs + into * out * height * width,
+        macs=None if pattern is None else head_macs(configuration, pattern),
     )
+
+
+def head_layers(configuration: ConvNeXtPoseConfiguration) -> Iterator[tuple[int, int, int]]:
+    """Yield incoming channels, outgoing channels and kernel of each layer of the head."""
+    return zip(
+        configuration.head_in_channels,
+        configuration.head_out_channels,
+        configuration.kernels,
+        strict=False,
+    )
+
+
+def head_macs(configuration: ConvNeXtPoseConfiguration, pattern: Sequence[bool]) -> int:
+    """Return the multiply-accumulates of the head.
+
+    Args:
+        configuration: Everything but the pattern.
+        pattern: Whether each layer of the head doubles the plane.
+    """
+    height, width = configuration.head_input
+    places, macs = height * width, 0
+    for (into, out, kernel), is_doubled in zip(head_layers(configuration), pattern, strict=False):
+        macs += (into * kernel**2 + into * out) * places
+        places *= 4 if is_doubled else 1
+    return macs + configuration.final_in_channels * configuration.final_channels * places
 
 
 def configuration_attributes(configuration: ConvNeXtPoseConfiguration) -> dict[str, FactValue]:
@@ -236,10 +278,11 @@ def configuration_attributes(configuration: ConvNeXtPoseConfiguration) -> dict[s
         "joints": configuration.joints,
         "depth_bins": configuration.depth_bins,
         "upsampling": configuration.upsampling,
-        "upsamplings": sum(configuration.upsampling),
+        "upsamplings": None if configuration.upsampling is None else sum(configuration.upsampling),
         "input_size": configuration.input_size,
-        "head_input": configuration.head_planes[0],
-        "heatmap": configuration.head_planes[-1],
+        "input_channels": configuration.input_channels,
+        "head_input": configuration.head_input,
+        "heatmap": configuration.heatmap,
         "tensors": counts.tensors,
         "parameters": counts.parameters,
         "buffers": counts.buffers,
@@ -255,4 +298,5 @@ def configuration_attributes(configuration: ConvNeXtPoseConfiguration) -> dict[s
 def stem_text(configuration: ConvNeXtPoseConfiguration) -> str:
     """Return the stem in words: `Conv2d 3→48 4×4, BatchNorm2d`."""
     side = configuration.stem_kernel
-    return f"Conv2d 3→{configuration.dims[0]} {side}×{side}, {configuration.norm}"
+    channels = f"{configuration.input_channels}→{configuration.dims[0]}"
+    return f"Conv2d {channels} {side}×{side}, {configuration.norm}"

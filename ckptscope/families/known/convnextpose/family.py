@@ -3,23 +3,25 @@
 Enters: a view of a state_dict, or settings. Leaves: what a `Family` gives.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from ckptscope.errors import UsageError
-from ckptscope.facts.architecture import Architecture, FactValue, Snippet
+from ckptscope.facts.architecture import Architecture, Fact, FactValue, Snippet
 from ckptscope.facts.expected import Counts, ExpectedTensor
+from ckptscope.facts.tensors import TensorInfo
 from ckptscope.families.base import NOTHING_GIVEN, Family, Given, Match
 from ckptscope.families.known.convnextpose.configuration import (
     DIALECTS,
+    JOINT_SETS,
     NAMED,
     ConvNeXtPoseConfiguration,
     configuration_attributes,
     configuration_keys,
     count_configuration,
 )
+from ckptscope.families.known.convnextpose.inference import infer_network, match_network
+from ckptscope.families.known.convnextpose.spelling import require_sound, spell_out
 from ckptscope.families.settings import read_settings
-from ckptscope.families.trunks.convnext import NAMED_SIZES
 from ckptscope.families.view import NetworkView
 
 
@@ -45,7 +47,7 @@ class ConvNeXtPose(Family[ConvNeXtPoseConfiguration]):
     )
     usual: ClassVar[Mapping[str, tuple[tuple[FactValue, ...], str]]] = {
         "joints": (
-            (18, 16, 19, 21, 17),
+            tuple(JOINT_SETS),
             "joint sets of the authors' data code: Human3.6M 18, MPII 16, MS COCO 19, "
             "MuCo/MuPoTS 21; and COCO's own 17",
         ),
@@ -56,26 +58,33 @@ class ConvNeXtPose(Family[ConvNeXtPoseConfiguration]):
     }
 
     def matches(self, view: NetworkView) -> Match:
-        """Say whether the tensors of a view are a ConvNeXtPose."""
-        raise NotImplementedError
+        """Say which tensors of a view are a ConvNeXtPose."""
+        return match_network(view)
 
     def infer(self, view: NetworkView, given: Given = NOTHING_GIVEN) -> Architecture:
-        """Infer the architecture from names and shapes."""
-        raise NotImplementedError
+        """Infer the architecture from names and shapes.
+
+        Raises:
+            UsageError: A stated setting is unknown, or has an impossible value.
+        """
+        return infer_network(self, view, given)
 
     def configure(self, settings: Mapping[str, FactValue]) -> ConvNeXtPoseConfiguration:
         """Make a configuration of settings.
 
         Beside the fields: `backbone` (a name of the ConvNeXt table) for dims and depths;
         `head_width` and `head_layers` for head_out_channels; `upsamplings`, a count, for the first
-        so many layers.
+        so many layers; `final_channels` for joints × depth_bins, where one of the two or both are
+        not known. Without `upsampling`, which no key depends on, nothing is said of planes and
+        multiply-accumulates.
 
         Raises:
             UsageError: A name is unknown, a value impossible, or a setting is missing.
         """
-        given = _spell_out(dict(settings))
-        configuration = read_settings(ConvNeXtPoseConfiguration, given, family=self.name)
-        _require_lengths(configuration)
+        configuration = read_settings(
+            ConvNeXtPoseConfiguration, spell_out(settings), family=self.name
+        )
+        require_sound(configuration)
         return configuration
 
     def keys(
@@ -92,59 +101,27 @@ class ConvNeXtPose(Family[ConvNeXtPoseConfiguration]):
         """Return what follows from a configuration, by the facts' names."""
         return configuration_attributes(configuration)
 
+    def settings(self, configuration: ConvNeXtPoseConfiguration) -> dict[str, FactValue]:
+        """Return a configuration as settings by name, without those that are not known."""
+        settings = super().settings(configuration)
+        settings["final_channels"] = settings.pop("undivided")
+        return {name: value for name, value in settings.items() if value is not None}
+
     def snippets(self, architecture: Architecture) -> tuple[Snippet, ...]:
-        """Write the code that loads a file."""
-        raise NotImplementedError
+        """Write the code that loads a file, for the authors' code and for a fork of it."""
+        # Snippets and values are for those who ask; start-up time is a budget.
+        from ckptscope.families.known.convnextpose.snippets import write_snippets
 
+        return write_snippets(architecture)
 
-def _spell_out(settings: dict[str, FactValue]) -> dict[str, FactValue]:
-    """Replace settings that say several at once."""
-    name = settings.pop("backbone", None)
-    if name is not None:
-        sizes = NAMED_SIZES.get(str(name))
-        if sizes is None:
-            known = ", ".join(NAMED_SIZES)
-            raise UsageError(f"no ConvNeXt backbone {name!r}; there are: {known}")
-        settings.setdefault("dims", sizes[0])
-        settings.setdefault("depths", sizes[1])
-    width, layers = settings.pop("head_width", None), settings.pop("head_layers", None)
-    if isinstance(width, int):
-        settings.setdefault(
-            "head_out_channels", (width,) * (layers if isinstance(layers, int) else 3)
-        )
-    count = settings.pop("upsamplings", None)
-    channels = settings.get("head_out_channels")
-    if isinstance(count, int) and isinstance(channels, tuple):
-        settings.setdefault("upsampling", tuple(i < count for i in range(len(channels))))
-    return settings
+    def value_facts(
+        self, view: NetworkView, architecture: Architecture, nonzero: Callable[[TensorInfo], int]
+    ) -> tuple[Fact, ...]:
+        """Return the share of weights that are not zero, for each layer of the head.
 
+        Raises:
+            ArtifactError: A storage cannot be read.
+        """
+        from ckptscope.families.known.convnextpose.weights import nonzero_fact
 
-def _require_lengths(configuration: ConvNeXtPoseConfiguration) -> None:
-    """Refuse lists that do not go together.
-
-    Raises:
-        UsageError: As many depths as dims, as many truth values as head layers are needed.
-    """
-    pairs = (
-        ("depths", configuration.depths, "dims", configuration.dims),
-        (
-            "upsampling",
-            configuration.upsampling,
-            "head_out_channels",
-            configuration.head_out_channels,
-        ),
-        (
-            "head_kernels",
-            configuration.kernels,
-            "head_out_channels",
-            configuration.head_out_channels,
-        ),
-    )
-    for name, values, other, others in pairs:
-        if len(values) != len(others):
-            raise UsageError(
-                f"convnextpose: expected as many values of {name!r} as of {other!r}, found "
-                f"{len(values)} and {len(others)}"
-            )
-    if not configuration.dims:
-        raise UsageError("convnextpose: expected at least one stage in 'dims', found none")
+        return (nonzero_fact(view, nonzero),)

@@ -1,0 +1,75 @@
+"""The tensors of a network, as its family lists them.
+
+Enters: a family and a network. Leaves: its table of keys, one tensor of it, and the settings whose
+products are sizes.
+"""
+
+from typing import Final
+
+from ckptscope.errors import UsageError
+from ckptscope.facts.expected import ExpectedTensor
+from ckptscope.families.registry import AnyFamily
+from ckptscope.specs.arithmetic.evaluation import Numbers
+
+#: Networks with more tensors are counted once; they are not listed, and nothing is searched for.
+MOST_TENSORS: Final = 20_000
+#: What wrappers put before keys (torch.nn.DataParallel, torch.compile).
+_PREFIXES: Final = ("module.", "_orig_mod.")
+
+
+def is_large(numbers: Numbers) -> bool:
+    """Whether a network is too large to be searched around."""
+    tensors = numbers.facts.get("tensors")
+    return isinstance(tensors, int) and tensors > MOST_TENSORS
+
+
+def tables_of(
+    family: AnyFamily, *networks: Numbers
+) -> tuple[dict[str, ExpectedTensor], ...] | None:
+    """Return the tensors of networks by key, in one dialect that has them all.
+
+    Returns:
+        None if there is no such dialect, or a network is too large to list.
+    """
+    if any(is_large(one) for one in networks):
+        return None
+    for dialect in family.dialects:
+        try:
+            return tuple(
+                {tensor.key: tensor for tensor in family.keys(one.configuration, dialect)}
+                for one in networks
+            )
+        except UsageError:
+            # The code behind this dialect cannot build such a network; another's can.
+            continue
+    return None
+
+
+def find_tensor(family: AnyFamily, numbers: Numbers, key: str) -> ExpectedTensor | None:
+    """Return the tensor of a key in whichever dialect has it, or None."""
+    if is_large(numbers):
+        return None
+    for prefix in _PREFIXES:
+        key = key.removeprefix(prefix)
+    for dialect in family.dialects:
+        try:
+            table = family.keys(numbers.configuration, dialect)
+        except UsageError:
+            # The code behind this dialect cannot build such a network.
+            continue
+        for tensor in table:
+            if tensor.key == key:
+                return tensor
+    return None
+
+
+def products_of(family: AnyFamily, numbers: Numbers) -> tuple[tuple[str, ...], ...]:
+    """Return the settings whose products are sizes of tensors: (joints, depth_bins)."""
+    tables = tables_of(family, numbers)
+    found = {
+        terms: None
+        for tensor in (tables[0].values() if tables is not None else ())
+        for terms in tensor.terms
+        if len(terms) > 1 and not any(term.endswith("]") for term in terms)
+    }
+    return tuple(found)

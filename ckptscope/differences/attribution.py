@@ -5,12 +5,12 @@ stands under one cause or is unexplained, so that the counts add up to the whole
 
 A line is put down to a setting if the setting stands on an axis that differs, or decides whether
 the tensor is there, and has another value in the file. Where a table names no setting (a norm of
-another kind brings other keys), each setting that differs is changed in the network alone, and the
-line is put down to the first that makes it vanish. Of several settings behind one line, the one
-that is behind most lines takes it; the others keep it as shared.
+another kind brings other keys), the settings that differ are changed in the network, one alone or
+as few together as are needed, and the line is put down to those that make it vanish. Of several
+settings behind one line, the one that is behind most lines takes it; the others keep it as shared.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -92,7 +92,11 @@ class _Sorter:
         self._rest = Bucket()
         self._foreign: dict[str, Bucket] = {}
         self._own_template: Template | None = None
-        self._varied = tuple(_variations(grounds))
+        self._differing_settings = tuple(
+            name
+            for name in grounds.settings
+            if are_different(grounds.found, grounds.expected, name)
+        )
 
     def sort(self, differences: KeyDifferences) -> Diagnosis:
         """Sort all lines."""
@@ -150,7 +154,7 @@ class _Sorter:
 
     def _template(self, own: Table) -> Template:
         if self._own_template is None:
-            self._own_template = Template(own)
+            self._own_template = Template(own, self._grounds.found)
         return self._own_template
 
     def _sort_foreign(self, key: str) -> None:
@@ -233,7 +237,18 @@ class _Sorter:
             shape: Shape in the file; None for a key that the file lacks, `_ANY` for one that the
                 network lacks.
         """
-        return next((one for one in self._varied if self._vanishes(one, key, shape)), ())
+        for name in self._differing_settings:
+            if self._vanishes((name,), key, shape):
+                return (name,)
+        # None alone does it. As few of them as are needed together:
+        names = self._differing_settings
+        if not self._vanishes(names, key, shape):
+            return ()
+        for name in self._differing_settings:
+            fewer = tuple(one for one in names if one != name)
+            if self._vanishes(fewer, key, shape):
+                names = fewer
+        return names
 
     def _vanishes(self, names: tuple[str, ...], key: str, shape: tuple[int, ...] | None) -> bool:
         """Whether a line would not be there if some settings were as in the file."""
@@ -282,19 +297,3 @@ def _merge(touched: dict[str, list[Line]]) -> list[tuple[str, ...]]:
     for name, lines in touched.items():
         groups.setdefault(tuple(id(line) for line in lines), []).append(name)
     return [tuple(names) for names in groups.values()]
-
-
-def _variations(grounds: Grounds) -> Iterator[tuple[str, ...]]:
-    """Yield the settings to try: each that differs, then the lists of other lengths together."""
-    found, expected = grounds.found, grounds.expected
-    names = [name for name in grounds.settings if are_different(found, expected, name)]
-    yield from ((name,) for name in names)
-    lists: Sequence[str] = [
-        name
-        for name in names
-        if isinstance(one := found[name], tuple)
-        and isinstance(other := expected[name], tuple)
-        and len(one) != len(other)
-    ]
-    if len(lists) > 1:
-        yield tuple(lists)

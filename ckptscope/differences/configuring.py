@@ -64,7 +64,9 @@ def _stands_for(
     """Whether the shorter ways give a field that the rest of the settings leaves open."""
     rest = {key: value for key, value in settings.items() if key != name}
     with_them = _field(family, {**rest, **shorter}, name)
-    return with_them is not None and with_them != _field(family, rest, name)
+    if with_them is None or with_them == (None,):
+        return False
+    return with_them != _field(family, rest, name)
 
 
 def _field(family: AnyFamily, settings: Settings, name: str) -> tuple[FactValue] | None:

@@ -217,7 +217,7 @@ class _Known:
         self, lines: Sequence[ShapeMismatch], wanted: Table, own: Table
     ) -> Iterator[ShapeMismatch]:
         """Name the settings on the axes that differ."""
-        templates = [Template(wanted), Template(own)]
+        templates = [Template(wanted, {}), Template(own, {})]
         for line in lines:
             bare = self._spelling.bare_expected(line.key)
             tensor = next(filter(None, (one.find(bare) for one in templates)), None)

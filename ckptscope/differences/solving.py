@@ -87,7 +87,10 @@ def solve(
     expected = _closest(
         bases, {line.key: line.expected for line in lines.mismatched}, lines.missing
     )
-    templates = {index: Template(bases[index][1]) for index in {*found, *expected}}
+    templates = {
+        index: Template(bases[index][1], values_of(family, bases[index][0].settings))
+        for index in dict.fromkeys((*found, *expected))
+    }
     pairs = [(one, one) for one in templates]
     pairs += [(one, other) for one in found for other in expected if one != other]
     attempts = []

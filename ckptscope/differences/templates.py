@@ -1,9 +1,10 @@
 """A table of keys as a template for keys that are not in it.
 
-Enters: the table of one configuration. Leaves: what a key would be in a deeper network of the same
-family: its tensor, and which repetition of which setting it belongs to. What is the same for all
-numbers at one place of a key (`backbone.stages.2.{j}.dwconv.weight`: every j has the settings of
-`dims[2]` and stands there because of `depths[2]`) is taken to be so for further numbers.
+Enters: the table of one configuration, and what it comes to. Leaves: what a key would be in a
+deeper network of the same family: its tensor, and which repetition of which setting it belongs to.
+What is the same for all numbers at one place of a key (`backbone.stages.2.{j}.dwconv.weight`: every
+j has the settings of `dims[2]` and stands there because of `depths[2]`) is taken to be so for
+further numbers.
 """
 
 import re
@@ -12,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from ckptscope.differences.values import Values, value_of
 from ckptscope.facts.expected import ExpectedTensor
 
 _NUMBER: Final = re.compile(r"(?<![0-9])[0-9]{1,6}(?![0-9])")
@@ -45,20 +47,26 @@ class _Group(msgspec.Struct):
         """Whether the number counts: there are several, and they are there for one reason."""
         return len(self.numbers) > 1 and self.same_presence
 
-    def index(self, number: int) -> int | None:
-        """Return which repetition a number is; a Sequential may count in steps of three."""
-        first = self.numbers[0]
-        step = self.numbers[1] - first
-        if step < 1 or number < first or (number - first) % step:
+    def index(self, number: int, repeats: object) -> int | None:
+        """Return which repetition a number is, of a network that has so many.
+
+        A Sequential may count in threes: convolutions at 0, 3 and 6, their norms at 1, 4 and 7.
+        """
+        numbers = sorted(set(self.numbers))
+        each = 1
+        if isinstance(repeats, int) and repeats > 1 and not len(numbers) % repeats:
+            each = len(numbers) // repeats
+        if each >= len(numbers) or number < numbers[0]:
             return None
-        return (number - first) // step
+        return (number - numbers[0]) // (numbers[each] - numbers[0])
 
 
 class Template:
     """The keys of one configuration, and what follows from them for other numbers."""
 
-    def __init__(self, table: Mapping[str, ExpectedTensor]) -> None:
+    def __init__(self, table: Mapping[str, ExpectedTensor], values: Values) -> None:
         self.table = table
+        self._values = values
         self._groups: dict[str, _Group] = {}
         for tensor in table.values():
             for pattern, number in _patterns(tensor.key):
@@ -99,9 +107,10 @@ class Template:
             group = self._groups.get(pattern)
             if group is None or not group.is_row or len(group.tensor.presence) != 1:
                 continue
-            index = group.index(number)
+            setting = group.tensor.presence[0]
+            index = group.index(number, value_of(self._values, setting))
             if index is not None:
-                return Repeat(group.tensor.presence[0], index)
+                return Repeat(setting, index)
         return None
 
     def repeat_size(self, setting: str) -> int:

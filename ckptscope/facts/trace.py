@@ -168,6 +168,22 @@ class Coordinates(msgspec.Struct, frozen=True, kw_only=True):
     is_inside: bool
 
 
+class RootPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the root of the body of one image is.
+
+    Attributes:
+        image: Index in the batch.
+        x: Along the width of the heatmap, in cells; None if it is not finite. y and depth likewise.
+        y: Along its height.
+        depth: The correction of the depth, for k = 1.
+    """
+
+    image: int
+    x: float | None
+    y: float | None
+    depth: float | None
+
+
 class ClassScore(msgspec.Struct, frozen=True, kw_only=True):
     """One of the classes that score highest: image, index of the class, logit, probability."""
 
@@ -336,6 +352,7 @@ class ForwardReport(msgspec.Struct, frozen=True, kw_only=True):
         upsampling: The hypotheses; None where the family has no such question.
         coordinates: Joints of every image, for networks that give them.
         volume: Depth bins, height and width of the volume that they lie in.
+        root: Root of every image, for networks that give it.
         scores: Best classes of every image, for classifiers.
         norms: What BatchNorm layers remember.
         saved_to: File that the output was written to.
@@ -367,6 +384,7 @@ class ForwardReport(msgspec.Struct, frozen=True, kw_only=True):
     upsampling: Upsampling | None = None
     coordinates: tuple[Coordinates, ...] = ()
     volume: tuple[int, int, int] | None = None
+    root: tuple[RootPlace, ...] = ()
     scores: tuple[ClassScore, ...] = ()
     norms: tuple[NormMemory, ...] = ()
     saved_to: str | None = None

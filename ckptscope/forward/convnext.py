@@ -20,13 +20,20 @@ from ckptscope.families.known.convnext.configuration import (
     usual_wrapper,
 )
 from ckptscope.families.known.convnext.layouts import DIALECTS
-from ckptscope.families.trunks.convnext import HUGGING_FACE, LAYER_NORM, ORIGINAL, trunk_keys
+from ckptscope.families.trunks.convnext import (
+    HUGGING_FACE,
+    LAYER_NORM,
+    ORIGINAL,
+    RMS_NORM,
+    trunk_keys,
+)
 from ckptscope.forward.layers import LAYER_NORM_EPSILON, PlaneMean
 from ckptscope.forward.network import Network, Reading, Station
 from ckptscope.forward.trunk import ConvNeXtTrunk, norm_2d
 
 #: Of the last norm in transformers (`layer_norm_eps`); blocks have that of the papers.
 _HUGGING_FACE_EPSILON = 1e-12
+_RMS_CAUTION = "norms with a weight and no bias are computed as RMSNorm; timm's SimpleNorm has the same weights"
 
 
 class ConvNeXtNetwork(Network):
@@ -41,6 +48,8 @@ class ConvNeXtNetwork(Network):
         is_classifier = configuration.classes is not None
         self.reading = Reading.CLASSES if is_classifier else Reading.FEATURES
         width = configuration.dims[-1]
+        if configuration.norm == RMS_NORM:
+            self.cautions = (_RMS_CAUTION,)
         self.norm: nn.Module | None = None
         if configuration.final_norm:
             self.norm = self._norm(width, epsilon)

@@ -54,11 +54,13 @@ class Network(nn.Module):
         stride: The sides of the input must be multiples of it.
         reading: How its output is to be read.
         input_channels: Channels of the input; 3 are colours.
+        cautions: What has no weights and was chosen, where others choose otherwise; in sentences.
     """
 
     stride: int
     reading: Reading
     input_channels: int = 3
+    cautions: tuple[str, ...] = ()
 
     @abstractmethod
     def trunk(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import torch
 
-from ckptscope.facts.trace import ClassScore, Coordinates
+from ckptscope.facts.trace import ClassScore, Coordinates, RootPlace
 
 #: What sums of rounded probabilities may exceed 1 by, in parts of the volume's side.
 _SLACK = 1e-4
@@ -51,6 +51,13 @@ def coordinate_rows(places: torch.Tensor, volume: tuple[int, int, int]) -> Itera
                 for value, size in ((x, width), (y, height), (z, depth_bins))
             )
             yield Coordinates(image=image, joint=joint, x=x, y=y, z=z, is_inside=inside)
+
+
+def root_rows(output: torch.Tensor) -> Iterator[RootPlace]:
+    """Yield the rows of [N, 3]: x, y, depth."""
+    for image, found in enumerate(output.float().tolist()):
+        x, y, depth = (value if math.isfinite(value) else None for value in found)
+        yield RootPlace(image=image, x=x, y=y, depth=depth)
 
 
 def best_classes(logits: torch.Tensor) -> Iterator[ClassScore]:

@@ -53,6 +53,7 @@ class RootNetNetwork(TrunkWithStack):
     """Backbone and root."""
 
     reading = Reading.ROOT
+    cautions = ("the second input, k is 1, so the depth is the bare correction",)
 
     def __init__(self, configuration: RootNetConfiguration) -> None:
         super().__init__(configuration)

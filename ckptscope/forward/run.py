@@ -35,7 +35,7 @@ from ckptscope.forward.machine import (
 from ckptscope.forward.network import Network, Reading
 from ckptscope.forward.norms import norm_memories
 from ckptscope.forward.passes import Pass, watch
-from ckptscope.forward.reading import best_classes, coordinate_rows, soft_argmax
+from ckptscope.forward.reading import best_classes, coordinate_rows, root_rows, soft_argmax
 from ckptscope.forward.subject import Subject
 from ckptscope.forward.trace import Progress, no_progress, summarize
 from ckptscope.forward.weights import (
@@ -218,6 +218,8 @@ def _with_reading(draft: ForwardReport, network: Network, output: torch.Tensor) 
         return msgspec.structs.replace(
             draft, volume=volume, coordinates=tuple(coordinate_rows(places, volume))
         )
+    if network.reading is Reading.ROOT:
+        return msgspec.structs.replace(draft, root=tuple(root_rows(output)))
     if network.reading is Reading.CLASSES:
         return msgspec.structs.replace(draft, scores=tuple(best_classes(output)))
     return draft
@@ -232,6 +234,7 @@ def notes_about(subject: Subject, ready: Prepared) -> Iterator[str]:
             "how the outputs divide into joints and depth bins is not known, so there are no "
             "coordinates; --assume joints=N says it"
         )
+    yield from ready.network.cautions
     stored = tuple(ready.loaded.stored_dtypes)
     if stored and stored != (ready.dtype,):
         yield (

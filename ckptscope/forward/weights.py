@@ -185,8 +185,10 @@ def load_weights(
                 values = values.to(wanted).contiguous()
                 loaded.read_bytes += values.numel() * values.element_size()
         state[own] = values.reshape(place.shape).to(device)
+    # Parameters stay such as require gradients, though none is computed: torch chooses by that how
+    # it multiplies matrices, and the last bits would differ from the original's.
     network.load_state_dict(state, strict=True, assign=True)
-    network.eval().requires_grad_(requires_grad=False)
+    network.eval()
     return loaded
 
 

@@ -216,6 +216,9 @@ def _describe_output(report: ForwardReport) -> Iterator[Block]:
     yield line(*parts)
     if report.coordinates:
         yield from _describe_joints(report)
+    if report.root:
+        yield line("where the root is, in cells of the heatmap, and the correction of its depth")
+        yield _root_table(report)
     if report.scores:
         yield line("classes that score best, by index")
         yield _score_table(report)
@@ -244,6 +247,16 @@ def _describe_joints(report: ForwardReport) -> Iterator[Block]:
 
 def _place_text(place: float | None) -> str:
     return "none" if place is None else f"{place:.3f}"
+
+
+def _root_table(report: ForwardReport) -> Table:
+    return Table(
+        columns=(number("image"), number("x"), number("y"), number("depth")),
+        rows=[
+            (str(one.image), *(_place_text(place) for place in (one.x, one.y, one.depth)))
+            for one in report.root
+        ],
+    )
 
 
 def _score_table(report: ForwardReport) -> Table:

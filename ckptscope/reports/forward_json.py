@@ -18,6 +18,7 @@ from ckptscope.facts.trace import (
     MacCount,
     NormMemory,
     PassInput,
+    RootPlace,
     Upsampling,
     Values,
 )
@@ -82,6 +83,7 @@ class ForwardFileOut(msgspec.Struct, frozen=True, kw_only=True):
     upsampling: Upsampling | None
     coordinates: tuple[Coordinates, ...]
     volume: tuple[int, int, int] | None
+    root: tuple[RootPlace, ...]
     scores: tuple[ClassScore, ...]
     batch_norms: tuple[NormMemory, ...]
     saved_to: str | None
@@ -135,6 +137,7 @@ def _file(report: ForwardReport) -> ForwardFileOut:
         upsampling=report.upsampling,
         coordinates=report.coordinates,
         volume=report.volume,
+        root=report.root,
         scores=report.scores,
         batch_norms=report.norms,
         saved_to=report.saved_to,

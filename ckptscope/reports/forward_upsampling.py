@@ -27,7 +27,9 @@ def describe_upsampling(report: ForwardReport, found: Upsampling) -> Iterator[Bl
     yield line(_ran_text(found))
     yield _table(found)
     height, width = found.input_size
-    yield line(f"counted in closed form for a {height}×{width} input{_left_out(found)}")
+    ran = report.given.shape[2:]
+    elsewhere = f"; run at {shape_text(ran)}" if ran != found.input_size else ""
+    yield line(f"counted in closed form for a {height}×{width} input{elsewhere}{_left_out(found)}")
     said = Words(found.verdict.value, _TONES.get(found.verdict, Tone.PLAIN))
     yield field("verdict", said, f" row {found.label}" if found.label else "")
     for sentence in found.sentences:

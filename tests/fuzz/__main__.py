@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    kinds = options.kind or ["machine", *seeds()]
+    kinds = options.kind or ["machine", "network", *seeds()]
     totals = {kind: Tally() for kind in kinds}
     until = None if options.count else time.monotonic() + options.minutes * 60
     first, peak = options.first, 0.0

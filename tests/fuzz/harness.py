@@ -4,21 +4,28 @@ Enters: a kind, a number of cases, a first seed. Leaves: a `Tally`. Case `n` of 
 every machine, so a find is told by two words: its kind and its number.
 """
 
+import functools
 import random
 import resource
 import struct
 import time
 from dataclasses import dataclass, field
 
+import msgspec
+
 from ckptscope.containers import Contents, read_file
 from ckptscope.errors import ArtifactError
 from ckptscope.facts.limits import DEFAULT_LIMITS
 from ckptscope.facts.report import FileReport, InspectReport
+from ckptscope.facts.tensors import Manifest, StateDict
 from ckptscope.pickles import trace_pickle
 from ckptscope.pipeline import manifest_of
+from ckptscope.pipeline.identifying import identify
 from ckptscope.reports.json import render_json
 from ckptscope.reports.text import render_text
+from ckptscope.reports.wanted import Wanted
 from ckptscope.sources import MemorySource
+from tests.fuzz.networks import make_network
 from tests.fuzz.seeds import Seed, machine_seeds, seeds
 
 #: Numbers at which sizes, counts and offsets go wrong.
@@ -55,6 +62,8 @@ def run_kind(kind: str, first: int, count: int) -> Tally:
         try:
             if kind == "machine":
                 ok = run_machine(make_pickle(pickles, number))
+            elif kind == "network":
+                ok = run_network(make_network(number))
             else:
                 ok = run_file(make_file(known[kind], number), rendered=not number % _RENDERED)
         except Exception as error:  # whatever escapes is the find
@@ -76,13 +85,14 @@ def run_file(data: bytes, *, rendered: bool) -> bool:
         for outcome in read_file(MemorySource(data), DEFAULT_LIMITS):
             if isinstance(outcome, Contents):
                 manifest = manifest_of(outcome, DEFAULT_LIMITS).manifest
-                reports.append(FileReport(path="case", manifest=manifest))
+                found = identify(manifest)
+                reports.append(FileReport(path="case", manifest=manifest, identified=found))
     except ArtifactError:
         return False
     report = InspectReport(files=tuple(reports))
     render_json(report)
     if rendered:
-        render_text(report, width=80, color=False, tensors=True)
+        render_text(report, width=80, color=False, wanted=Wanted(tensors=True, evidence=True))
     return bool(reports)
 
 
@@ -93,6 +103,26 @@ def run_machine(data: bytes) -> bool:
     except ArtifactError:
         return False
     return True
+
+
+def run_network(state_dict: StateDict) -> bool:
+    """Say which networks a state_dict holds, in text and JSON; return whether any."""
+    manifest = msgspec.structs.replace(_empty_manifest(), state_dicts=(state_dict,))
+    identified = identify(manifest)
+    file = FileReport(path="case", manifest=manifest, identified=identified)
+    report = InspectReport(files=(file,))
+    render_json(report)
+    render_text(report, width=80, color=False, wanted=Wanted(evidence=True))
+    return bool(identified)
+
+
+@functools.cache
+def _empty_manifest() -> Manifest:
+    """Return the manifest of a file without tensors."""
+    source = MemorySource(b"\x02" + bytes(7) + b"{}")
+    (outcome,) = read_file(source, DEFAULT_LIMITS)
+    assert isinstance(outcome, Contents)
+    return manifest_of(outcome, DEFAULT_LIMITS).manifest
 
 
 def make_file(seed: Seed, number: int) -> bytes:

@@ -21,7 +21,7 @@ def test_every_seed_is_read_without_an_error(kind):
     assert any(m.state_dicts or m.arrays or m.scalars for m in manifests)
 
 
-@pytest.mark.parametrize("kind", ["machine", *seeds()])
+@pytest.mark.parametrize("kind", ["machine", "network", *seeds()])
 def test_random_damage_never_escapes_the_error_tree(kind):
     tally = run_kind(kind, first=10_000_000, count=400)
     assert tally.escapes == []

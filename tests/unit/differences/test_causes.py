@@ -1,7 +1,7 @@
 """The few causes behind the many lines of load_state_dict."""
 
 import pytest
-from builders.loading import S, XS, L, M, adds_up, counts, forecast, only_step
+from builders.loading import XS, L, M, S, adds_up, counts, forecast, only_step
 
 from ckptscope.facts.architecture import Fact
 from ckptscope.facts.differences import CauseKind
@@ -145,9 +145,7 @@ def test_a_tensor_that_does_not_fit_its_own_file_is_put_down_to_no_setting():
 
 
 def test_a_cause_is_as_weak_as_the_fact_that_it_rests_on():
-    fact = Fact(
-        name="depth_bins", value=32, origin=Origin.ASSUMED, assumptions=("the cube rule",)
-    )
+    fact = Fact(name="depth_bins", value=32, origin=Origin.ASSUMED, assumptions=("the cube rule",))
     (cause,) = only_step(S, M, facts=[fact]).causes
     assert (cause.origin, cause.assumptions) == (Origin.ASSUMED, ("the cube rule",))
     (cause,) = only_step(L, M, facts=[fact]).causes

@@ -2,10 +2,10 @@
 
 import pytest
 from builders.loading import (
-    S,
     XS,
     L,
     M,
+    S,
     adds_up,
     counts,
     difference,

@@ -13,8 +13,8 @@ Traceback (most recent call last):
   File "test.py", line 58, in <module>
     raise RuntimeError('Error(s) in loading state_dict for {}:\\n\\t{}'.format(
 RuntimeError: Error(s) in loading state_dict for PoseNet:
-\tMissing key(s) in state_dict: "backbone.conv1.weight", "backbone.bn1.weight". 
-\tUnexpected key(s) in state_dict: "module.backbone.conv1.weight", "module.x". 
+\tMissing key(s) in state_dict: "backbone.conv1.weight", "backbone.bn1.weight".\x20
+\tUnexpected key(s) in state_dict: "module.backbone.conv1.weight", "module.x".\x20
 \tsize mismatch for head.final_layer.weight: copying a param with shape torch.Size([1152, 256, 1, 1]) from checkpoint, the shape in current model is torch.Size([1088, 256, 1, 1]).
 \tsize mismatch for head.final_layer.bias: copying a param with shape torch.Size([1152]) from checkpoint, the shape in current model is torch.Size([1088]).
 """
@@ -106,7 +106,7 @@ def test_two_errors_are_told_apart_with_and_without_their_headings():
         # torch 0.1 to 0.4
         "While copying the parameter named fc.weight, whose dimensions in the model are "
         "torch.Size([3, 5]) and whose dimensions in the checkpoint are torch.Size([9, 5]).",
-        "RuntimeError: While copying the parameter named \"fc.weight\", whose dimensions in the "
+        'RuntimeError: While copying the parameter named "fc.weight", whose dimensions in the '
         "model are torch.Size([3, 5]) and whose dimensions in the checkpoint are torch.Size([9, "
         "5]), an exception occured : ('inconsistent tensor size',).",
         "size mismatch for fc.weight: copying a param with shape (9, 5) from checkpoint, the shape "

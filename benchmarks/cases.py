@@ -143,7 +143,15 @@ _SMALL = Case(
     runs=11,
 )
 
+_BARE = "python -c pass"
 _SILENT = f"{_INSPECT}, families not asked"
+
+
+def _added(results: Results) -> float:
+    """Return the seconds that asking the families takes."""
+    return results[_INSPECT].seconds - results[_SILENT].seconds
+
+
 _INFER = Case(
     name="infer",
     title="S with its optimizer, torch zip of 85 MB, whole process, families asked or not",
@@ -155,13 +163,19 @@ _INFER = Case(
             "inspect_without_inferring.py",
             *("inspect", "--format", "json", str(folder / S_ZIP)),
         ),
+        Program(name=_BARE, arguments=(_PYTHON, "-c", "pass")),
     ),
     judgements=(
         Judgement(
             what="what inferring adds to inspect, ms",
-            value=lambda results: 1000 * (results[_INSPECT].seconds - results[_SILENT].seconds),
+            value=lambda results: 1000 * _added(results),
             bound=15,
             digits=1,
+        ),
+        # A busy machine stretches both alike.
+        Judgement(
+            what="what inferring adds over a bare interpreter, time",
+            value=lambda results: _added(results) / results[_BARE].seconds,
         ),
     ),
     runs=31,
@@ -265,7 +279,7 @@ _TAR = Case(
     runs=7,
 )
 
-_BARE, _TYPER = "python -c pass", "import typer"
+_TYPER = "import typer"
 _HELP, _PACKAGE = "ckptscope --help", "import ckptscope"
 _START = Case(
     name="start",

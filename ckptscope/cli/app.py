@@ -5,32 +5,81 @@ Rooms are imported inside the commands: `--help` must not wait for them.
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Final
 
 import typer
 
-from ckptscope.cli.diff import diff_command
 from ckptscope.cli.exits import Exit
-from ckptscope.cli.explain import explain_command
-from ckptscope.cli.forward import forward_command
-from ckptscope.cli.inspect import inspect_command
-from ckptscope.cli.schema import schema_command
-from ckptscope.cli.spec import spec_app
 from ckptscope.version import VERSION
 
-app = typer.Typer(
-    name="ckptscope",
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-app.command("inspect")(inspect_command)
-app.command("forward")(forward_command)
-app.command("diff")(diff_command)
-app.command("explain")(explain_command)
-app.command("schema")(schema_command)
-app.add_typer(spec_app)
+
+def _inspect(app: typer.Typer) -> None:
+    from ckptscope.cli.inspect import inspect_command
+
+    app.command("inspect")(inspect_command)
+
+
+def _forward(app: typer.Typer) -> None:
+    from ckptscope.cli.forward import forward_command
+
+    app.command("forward")(forward_command)
+
+
+def _diff(app: typer.Typer) -> None:
+    from ckptscope.cli.diff import diff_command
+
+    app.command("diff")(diff_command)
+
+
+def _explain(app: typer.Typer) -> None:
+    from ckptscope.cli.explain import explain_command
+
+    app.command("explain")(explain_command)
+
+
+def _schema(app: typer.Typer) -> None:
+    from ckptscope.cli.schema import schema_command
+
+    app.command("schema")(schema_command)
+
+
+def _spec(app: typer.Typer) -> None:
+    from ckptscope.cli.spec import spec_app
+
+    app.add_typer(spec_app)
+
+
+#: What adds each command, in the order of the help.
+_COMMANDS: Final[dict[str, Callable[[typer.Typer], None]]] = {
+    "inspect": _inspect,
+    "forward": _forward,
+    "diff": _diff,
+    "explain": _explain,
+    "spec": _spec,
+    "schema": _schema,
+}
+
+
+def build_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Build the program; typer takes a millisecond for each command, so only what is called.
+
+    Args:
+        arguments: Of the command line. If the first is a command, it is the only one that is built.
+    """
+    app = typer.Typer(
+        name="ckptscope",
+        add_completion=False,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.callback()(options)
+    called = arguments[0] if arguments and arguments[0] in _COMMANDS else None
+    for name, add in _COMMANDS.items():
+        if called in (None, name):
+            add(app)
+    return app
 
 
 def _show_version(wanted: bool) -> None:
@@ -39,7 +88,6 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     version: Annotated[
         bool,
@@ -60,7 +108,7 @@ def main() -> None:
     """
     code: int = Exit.FINE
     try:
-        app()
+        build_app(sys.argv[1:])()
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except OSError as error:

@@ -165,7 +165,7 @@ def _run(
         refuse_inputs_as_output([str(file), request.input or str(file)], output)
         if output is not None and save is not None and output.resolve() == save.resolve():
             raise UsageError("expected two files for the report and the output, found one")
-        report = forward(file, request=request, choice=choice, save=save, progress=_Progress().tell)
+        report = forward(file, request=request, choice=choice, save=save, progress=Progress().tell)
         write_result(_render(report, output_format, output), output)
     except CkptscopeError as error:
         raise _failed(error, file) from error
@@ -176,7 +176,7 @@ def _run(
         write_error(f"{file}: {failure}")
     if report.failures:
         return Exit.UNREADABLE
-    return Exit.FOUND if _contradicts(report) else Exit.FINE
+    return Exit.FOUND if report.is_contradicted else Exit.FINE
 
 
 def _failed(error: Exception, file: Path | None = None) -> typer.Exit:
@@ -191,12 +191,6 @@ def _failed(error: Exception, file: Path | None = None) -> typer.Exit:
     return typer.Exit(Exit.USAGE)
 
 
-def _contradicts(report: "ForwardReport") -> bool:
-    from ckptscope.facts.claims import Verdict
-
-    return report.upsampling is not None and report.upsampling.verdict is Verdict.CONTRADICTS
-
-
 def _render(report: "ForwardReport", output_format: OutputFormat, output: Path | None) -> bytes:
     if output_format is OutputFormat.JSON:
         from ckptscope.reports.forward_json import render_forward_json
@@ -208,7 +202,7 @@ def _render(report: "ForwardReport", output_format: OutputFormat, output: Path |
     return render_blocks(describe_forward(report), TableFormat(output_format.value), output)
 
 
-class _Progress:
+class Progress:
     """Says how far a long pass has come, on stderr."""
 
     #: Seconds of silence before the first word, and between words.

@@ -12,7 +12,7 @@ from ckptscope.cli.rendering import TableFormat, render_blocks
 from ckptscope.cli.spec_check import check_command
 
 if TYPE_CHECKING:
-    from ckptscope.facts.paper import SpecTable
+    from ckptscope.facts.tables import SpecTable
 
 spec_app = typer.Typer(
     name="spec",

@@ -193,7 +193,7 @@ def _is_end(lines: Sequence[ShapeMismatch], inner: set[tuple[int, int]]) -> bool
 
 def _outputs_cause(name: str, found: int, expected: int, lines: Sequence[ShapeMismatch]) -> Cause:
     is_vocabulary = any(word in name.lower() for word in _WORDS)
-    what, meaning = ("rows", "words") if is_vocabulary else ("outputs", "classes")
+    what, meaning = ("rows", "words") if is_vocabulary else ("outputs", "classes or other outputs")
     known = [
         f"{size:,} is the number of classes of {_CLASSES[size]}"
         for size in (found, expected)
@@ -209,8 +209,8 @@ def _outputs_cause(name: str, found: int, expected: int, lines: Sequence[ShapeMi
         evidence=(_shapes(lines[0]), *known),
         origin=Origin.ASSUMED,
         assumptions=("no other layer takes what it puts out, as far as the lines say",),
-        advice=f"build the network with {found} {meaning}, or leave {name!r} out of the file and "
-        "train it anew",
+        advice=f"build the network with {found} {what} there, or leave {name!r} out of the file "
+        "and train it anew",
     )
 
 

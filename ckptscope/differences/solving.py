@@ -24,11 +24,13 @@ from ckptscope.differences.trying import Wrong, improve, wrong_lines
 from ckptscope.differences.values import Values, split_name, value_of
 from ckptscope.errors import UsageError
 from ckptscope.facts.architecture import FactValue
-from ckptscope.facts.differences import KeyDifferences
+from ckptscope.facts.differences import KeyDifferences, ShapeMismatch
 from ckptscope.families.registry import AnyFamily
 
 #: Known networks that fit a side best and are tried as its beginning.
 _MOST_BASES = 3
+#: How much a line that does not come out weighs against one that comes out besides.
+_LACKING = 4
 #: Beginnings from which settings are tried one by one.
 _MOST_IMPROVED = 4
 #: Layers of one sort that a network may have.
@@ -164,7 +166,9 @@ class _Attempt:
             for name in side
         )
         cost = sum(guesses[0].cost for guesses in self._guesses)
-        return self._wrong.count, cost, changed, moved
+        # A paste may be a part of the lines; that all of it comes out weighs more than what else.
+        wrong = _LACKING * self._wrong.lacking + self._wrong.beyond
+        return self._wrong.lacking > 0, wrong, cost, changed, moved
 
     def improve(self) -> None:
         """Try settings that nothing measures, if lines are left that the two do not give."""
@@ -237,25 +241,35 @@ class _Attempt:
     def _measure(self, side: int, settings: Settings) -> Settings:
         """Set what stands alone on an axis; of several sizes the commonest."""
         votes: dict[str, dict[int, int]] = {}
-        for names, sizes in self._axes():
-            if len(names) == 1:
-                held = votes.setdefault(names[0], {})
-                held[sizes[side]] = held.get(sizes[side], 0) + 1
+        for line in self._lines.mismatched:
+            shape = (line.found, line.expected)[side]
+            for names, size in zip(self._terms(line, side), shape, strict=False):
+                if len(names) == 1:
+                    held = votes.setdefault(names[0], {})
+                    held[size] = held.get(size, 0) + 1
         for name, sizes_of in votes.items():
             self._told.add(name)
             size = max(sizes_of, key=lambda one: sizes_of[one])
             settings = self._set(settings, name, size, self._templates[side])
         return settings
 
+    def _terms(self, line: ShapeMismatch, side: int) -> tuple[tuple[str, ...], ...]:
+        """Return the settings on each axis of a tensor, as the network of one side has it."""
+        for template in (self._templates[side], self._templates[1 - side]):
+            tensor = template.find(line.key)
+            if tensor is not None:
+                shape = (line.found, line.expected)[side]
+                return tensor.terms if len(tensor.terms) == len(shape) else ()
+        return ()
+
     def _axes(self) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
-        """Yield the settings of every axis of a tensor that differs, and both of its sizes."""
+        """Yield the settings of every axis that both networks have for the same, and its sizes."""
         for line in self._lines.mismatched:
-            tensor = self._templates[1].find(line.key) or self._templates[0].find(line.key)
-            if tensor is None or not len(tensor.terms) == len(line.found) == len(line.expected):
-                continue
-            for names, *sizes in zip(tensor.terms, line.found, line.expected, strict=True):
-                if names:
-                    yield names, (sizes[0], sizes[1])
+            found, expected = self._terms(line, 0), self._terms(line, 1)
+            sizes = zip(line.found, line.expected, strict=False)
+            for names, other, both in zip(found, expected, sizes, strict=False):
+                if names and names == other:
+                    yield names, both
 
     def _factor(self, sides: list[Settings]) -> list[Settings]:
         """Set the factors of sizes that are products."""

@@ -9,15 +9,15 @@ prints, in torch's words since 0.1:
 | `Missing key(s) in state_dict: "a", "b". `, `Unexpected key(s) in state_dict: "c". ` | 0.4 |
 | `size mismatch for K: copying a param with shape A from checkpoint, the shape in current model \
 is B.` | 1.0 |
-| `size mismatch for K: copying a param of A from checkpoint, where the shape is B in current \
-model.` | 0.4.1 |
+| `size mismatch for K: copying a param of B from checkpoint, where the shape is A in current \
+model.` | 0.4 to 1.0; its shapes change places: B is the network's |
 | `While copying the parameter named "K", whose dimensions in the model are B and whose dimensions \
 in the checkpoint are A` | 0.1 |
 | `unexpected key "K" in state_dict`, `missing keys in state_dict: "{'a', 'b'}"` | 0.1 to 0.3 |
 | `_IncompatibleKeys(missing_keys=['a'], unexpected_keys=['b'])` | 1.1, not strict |
 
-The text is cut at these words, and each piece is read once from its beginning: the cost grows with
-the length alone.
+A is the shape in the file and B the one in the network, whatever the words say. The text is cut at
+these words, and each piece is read once from its beginning: the cost grows with the length alone.
 """
 
 import re
@@ -45,6 +45,7 @@ _ANCHORS: Final = re.compile("|".join(f"(?P<{name}>{words})" for name, words in 
 _NAME: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_.]{0,200}?):")
 _SIZE: Final = re.compile(r"(?:torch\.Size)?\((\[?)([0-9,]{0,2000})(\]?)\)")
 _QUOTES: Final = "\"'"
+_DOTS: Final = ("...", "…")
 _GAP: Final = re.compile(r"[\[(]?(?:\.{3}|…)[\])]?,?(?=[\"']|$)")
 _MOST_DIGITS = 18
 #: Characters of a key; longer ones are something else in quotation marks.
@@ -182,7 +183,11 @@ def _read_mismatch(draft: _Draft, piece: str) -> None:
     if not words or len(sizes) < 2 or len(key) > _MOST_CHARACTERS:
         draft.cut_off += 1
         return
-    _add_mismatch(draft, key.strip(_QUOTES), sizes[0], sizes[1])
+    found, expected = sizes
+    if rest.startswith("of"):
+        # torch printed the network's shape for the file's, and the other way round.
+        found, expected = expected, found
+    _add_mismatch(draft, key.strip(_QUOTES), found, expected)
 
 
 def _read_copying(draft: _Draft, piece: str) -> None:
@@ -249,7 +254,7 @@ def _quoted(piece: str) -> tuple[list[str], int]:
         position = end + 1
         if position < len(piece):
             if piece[position] != ",":
-                return keys, cut_off
+                return keys, cut_off + piece.startswith(_DOTS, position)
             position += 1
     return keys, cut_off + 1
 

@@ -118,6 +118,7 @@ class SameNumbers(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         family: Family of the table.
         table: Name of the table.
+        title: The same for people.
         row: Name of the row.
         values: The row's values of what is claimed, in words.
         settings: Every setting of the row's network.
@@ -125,6 +126,7 @@ class SameNumbers(msgspec.Struct, frozen=True, kw_only=True):
 
     family: str
     table: str
+    title: str
     row: str
     values: tuple[str, ...] = ()
     settings: dict[str, FactValue] = {}

@@ -1,72 +1,17 @@
-"""Tables of papers, and the comparison of files with their rows.
+"""Files against the rows of a paper's table.
 
-Enters: tables as data, the names of files, what the files hold. Leaves: `SpecTable`s; a
-`PaperReport`: each file against the row that its name claims, all files against all rows, which row
-each of them holds, and which files hold the same weights.
+Enters: tables, the names of files, what the files hold. Leaves: a `PaperReport`: each file against
+the row that its name claims, all files against all rows, which row each of them holds, and which
+files hold the same weights.
 """
 
 import enum
 
 import msgspec
 
-from ckptscope.facts.architecture import FactValue
-from ckptscope.facts.claims import ClaimSource, Rule, Verdict
+from ckptscope.facts.claims import ClaimSource, Verdict
 from ckptscope.facts.report import Failure, Skipped
 from ckptscope.facts.standing import Judgement, Standing
-
-
-class SpecRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a table.
-
-    Attributes:
-        name: S.
-        labels: Words of file names that mean it.
-        claims: What the source prints, by attribute, in the rule's unit.
-        settings: What the family builds it from; empty if the table does not say.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    claims: dict[str, FactValue]
-    settings: dict[str, FactValue] = {}
-
-
-class SpecTable(msgspec.Struct, frozen=True, kw_only=True):
-    """One table of claims about the variants of a family.
-
-    Attributes:
-        name: Under which it is known; a user's table replaces a built-in one of the same name.
-        family: Name of the family.
-        title: For people.
-        source: Paper or page.
-        settings_source: Where the settings are from, if not from the source.
-        rules: How claims of each attribute are read, in the order of the fullest row.
-        rows: In the order of the table.
-        path: File that it was read from; empty for a built-in one.
-    """
-
-    name: str
-    family: str
-    title: str
-    source: str
-    settings_source: str = ""
-    rules: tuple[Rule, ...]
-    rows: tuple[SpecRow, ...]
-    path: str = ""
-
-    def row(self, name: str) -> SpecRow | None:
-        """Return a row by its name, or None."""
-        for found in self.rows:
-            if found.name == name:
-                return found
-        return None
-
-    def rule(self, attribute: str) -> Rule | None:
-        """Return how claims of an attribute are read, or None."""
-        for found in self.rules:
-            if found.attribute == attribute:
-                return found
-        return None
 
 
 class Label(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,11 +9,8 @@ import msgspec
 from ckptscope.facts.architecture import FactValue
 from ckptscope.facts.claims import Verdict
 from ckptscope.facts.tensors import Origin
-
-#: Height and width.
-Plane = tuple[int, int]
-#: Whether each layer of a head doubles the plane, in order.
-Pattern = tuple[bool, ...]
+from ckptscope.facts.upsampling import Plane, Upsampling
+from ckptscope.facts.values import Values
 
 
 class PassRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,29 +33,6 @@ class PassRequest(msgspec.Struct, frozen=True, kw_only=True):
     batch: int | None = None
     dtype: str | None = None
     threads: int | None = None
-
-
-class Values(msgspec.Struct, frozen=True, kw_only=True):
-    """Statistics of a tensor's elements.
-
-    Attributes:
-        least: Smallest finite element; None if there is none.
-        mean: Mean of the finite elements; None if there is none.
-        greatest: Largest finite element; None if there is none.
-        elements: How many elements there are.
-        not_finite: How many are NaN or infinite.
-    """
-
-    least: float | None
-    mean: float | None
-    greatest: float | None
-    elements: int
-    not_finite: int
-
-    @property
-    def is_finite(self) -> bool:
-        """Whether every element is a finite number."""
-        return self.not_finite == 0
 
 
 class LayerRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,97 +167,6 @@ class ClassScore(msgspec.Struct, frozen=True, kw_only=True):
     probability: float
 
 
-class ClaimCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """One claim, held against a number.
-
-    Attributes:
-        attribute: Name of the claim: gflops.
-        fact: What it speaks of: macs.
-        claimed: As printed, with its unit.
-        found: What follows here.
-        deviation: Relative, where both are numbers other than counts of layers.
-        is_met: Whether the claim admits it.
-        is_near: Whether it would, if the source rounded as far as its decimals allow.
-        source: Who says so.
-    """
-
-    attribute: str
-    fact: str
-    claimed: str
-    found: FactValue
-    deviation: float | None
-    is_met: bool
-    is_near: bool
-    source: str
-
-
-class Hypothesis(msgspec.Struct, frozen=True, kw_only=True):
-    """One way in which the head may upsample.
-
-    Attributes:
-        upsampling: Whether each layer of the head doubles the plane.
-        heatmap: Height and width of the output.
-        is_cube: Whether there are as many depth bins as the heatmap is high and wide; None where
-            it is not known how many there are.
-        macs: Multiply-accumulates of the whole network in closed form.
-        checks: Claims that depend on upsampling, held against it.
-        is_met: Whether it meets all of them; None without any.
-        is_near: Whether it is near enough to all of them that they do not speak against it; None
-            without any.
-        is_plausible: Whether it was run beside the others.
-        output_shape: Shape that left the network, without the batch; None if it did not run.
-        counted_macs: Multiply-accumulates as torch's counter gives them; None if it did not run.
-        values: Statistics of the output; None if it did not run, or on shapes alone.
-        norm_distance: Median over the head's BatchNorm layers behind the first of their
-            `mean_distance`; None if it did not run, or on shapes alone.
-    """
-
-    upsampling: Pattern
-    heatmap: Plane
-    is_cube: bool | None
-    macs: int
-    checks: tuple[ClaimCheck, ...] = ()
-    is_met: bool | None = None
-    is_near: bool | None = None
-    is_plausible: bool = False
-    output_shape: tuple[int, ...] | None = None
-    counted_macs: int | None = None
-    values: Values | None = None
-    norm_distance: float | None = None
-
-
-class Upsampling(msgspec.Struct, frozen=True, kw_only=True):
-    """Which of the head's layers upsample: the question that no weight answers.
-
-    Attributes:
-        label: Row that the claims are of: M; empty for none.
-        input_size: Height and width of the input that the hypotheses are counted for.
-        depth_bins: Depth bins of each joint; None where it is not known.
-        hypotheses: All patterns, or those left of them, by the number of upsamplings.
-        left_out: How many patterns are not shown, where there are too many.
-        ran: The pattern that the pass was made with.
-        origin: What that pattern rests on; undetermined where it was chosen for the pass alone.
-        contradictions: Claims of the row that the file's tensors contradict whatever upsamples.
-        verdict: Whether a hypothesis meets the claims.
-        best: The pattern that fits best; None where nothing speaks for one.
-        not_separated: Patterns that no evidence separates from the best.
-        sentences: The verdict in words, with its evidence.
-    """
-
-    label: str
-    input_size: Plane
-    depth_bins: int | None
-    hypotheses: tuple[Hypothesis, ...]
-    left_out: int = 0
-    ran: Pattern
-    origin: Origin
-    contradictions: tuple[str, ...] = ()
-    verdict: Verdict
-    best: Pattern | None
-    not_separated: tuple[Pattern, ...] = ()
-    sentences: tuple[str, ...]
-
-
 class PassInput(msgspec.Struct, frozen=True, kw_only=True):
     """What went in.
 
@@ -349,6 +232,8 @@ class ForwardReport(msgspec.Struct, frozen=True, kw_only=True):
         parameters: Elements of the network's parameters.
         mapped_bytes: Bytes of weights that were used where they lie in the file.
         read_bytes: Bytes of weights that were read or converted into memory.
+        label: Row of a table that the file is said to be; empty for none.
+        contradictions: Claims of that row that the tensors contradict, in words.
         upsampling: The hypotheses; None where the family has no such question.
         coordinates: Joints of every image, for networks that give them.
         volume: Depth bins, height and width of the volume that they lie in.
@@ -381,6 +266,8 @@ class ForwardReport(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     mapped_bytes: int
     read_bytes: int
+    label: str = ""
+    contradictions: tuple[str, ...] = ()
     upsampling: Upsampling | None = None
     coordinates: tuple[Coordinates, ...] = ()
     volume: tuple[int, int, int] | None = None
@@ -391,3 +278,10 @@ class ForwardReport(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     seconds: float | None = None
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether the tensors contradict the row, or no hypothesis meets it."""
+        if self.upsampling is not None and self.upsampling.verdict is Verdict.CONTRADICTS:
+            return True
+        return bool(self.contradictions)

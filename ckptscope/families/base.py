@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
+from ckptscope.errors import UsageError
 from ckptscope.facts.architecture import Architecture, Fact, FactValue, Snippet
 from ckptscope.facts.claims import Claim
 from ckptscope.facts.expected import Counts, ExpectedTensor
@@ -55,6 +56,18 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NOTHING_GIVEN = Given()
+
+
+class BrokenFamilyError(UsageError):
+    """A family of another package cannot be used, or breaks the rules.
+
+    Attributes:
+        family: Its name; empty if it has none that can be told.
+    """
+
+    def __init__(self, message: str, *, family: str = "") -> None:
+        super().__init__(message)
+        self.family = family
 
 
 class Family(ABC, Generic[C]):

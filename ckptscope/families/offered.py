@@ -15,7 +15,14 @@ from ckptscope.errors import ArtifactError, CkptscopeError, UsageError
 from ckptscope.facts.architecture import Architecture, Fact, FactValue, Snippet
 from ckptscope.facts.expected import Counts, ExpectedTensor
 from ckptscope.facts.tensors import TensorInfo
-from ckptscope.families.base import NOTHING_GIVEN, Configuration, Family, Given, Match
+from ckptscope.families.base import (
+    NOTHING_GIVEN,
+    BrokenFamilyError,
+    Configuration,
+    Family,
+    Given,
+    Match,
+)
 from ckptscope.families.view import NetworkView
 
 T = TypeVar("T")
@@ -23,18 +30,6 @@ T = TypeVar("T")
 #: Attributes of a family's class that are lists of texts.
 _LISTS: Final = ("anchors", "dialects", "weightless", "blind_spots")
 _TEXTS: Final = ("name", "title", "source")
-
-
-class BrokenFamilyError(UsageError):
-    """A family of another package cannot be used, or breaks the rules.
-
-    Attributes:
-        family: Its name; empty if it has none that can be told.
-    """
-
-    def __init__(self, message: str, *, family: str = "") -> None:
-        super().__init__(message)
-        self.family = family
 
 
 def load_offer(load: Callable[[], object], place: str) -> Family[Any]:

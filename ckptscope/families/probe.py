@@ -11,8 +11,7 @@ import msgspec
 
 from ckptscope.facts.architecture import Architecture
 from ckptscope.facts.tensors import StateDict
-from ckptscope.families.base import NOTHING_GIVEN, Given
-from ckptscope.families.offered import BrokenFamilyError
+from ckptscope.families.base import NOTHING_GIVEN, BrokenFamilyError, Given
 from ckptscope.families.registry import (
     KNOWN_NAMES,
     AnyFamily,

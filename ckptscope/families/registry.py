@@ -17,8 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from ckptscope.errors import UsageError
-from ckptscope.families.base import Family
-from ckptscope.families.offered import BrokenFamilyError, load_offer
+from ckptscope.families.base import BrokenFamilyError, Family
 
 #: Entry-point group under which packages offer families.
 GROUP: Final = "ckptscope.families"
@@ -155,6 +154,8 @@ def offered_families() -> Offers:
     if not _is_anything_offered():
         return Offers(families=(), problems=())
     from importlib.metadata import entry_points
+
+    from ckptscope.families.offered import load_offer
 
     places = dict.fromkeys(KNOWN_NAMES, "ckptscope")
     families: list[AnyFamily] = []

@@ -4,9 +4,12 @@ Enters: a `StateDict` and a prefix. Leaves: a `NetworkView`, which families look
 network itself names them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar, cast
 
 from ckptscope.facts.tensors import StateDict, TensorInfo
+
+T = TypeVar("T")
 
 
 class NetworkView:
@@ -22,6 +25,7 @@ class NetworkView:
     def __init__(self, state_dict: StateDict, prefix: str = "") -> None:
         self.state_dict = state_dict
         self.prefix = prefix
+        self._remembered: dict[str, object] = {}
         cut = len(prefix)
         self.tensors: dict[str, TensorInfo] = {
             tensor.key[cut:]: tensor
@@ -31,6 +35,17 @@ class NetworkView:
         self.outside: tuple[str, ...] = tuple(
             tensor.key for tensor in state_dict.tensors if not tensor.key.startswith(prefix)
         )
+
+    def remember(self, what: str, read: Callable[[], T]) -> T:
+        """Return what a family read of the view before, or read it now.
+
+        Args:
+            what: The family's name for it; always of the same type.
+            read: Reads it.
+        """
+        if what not in self._remembered:
+            self._remembered[what] = read()
+        return cast(T, self._remembered[what])
 
     def shape(self, key: str) -> tuple[int, ...] | None:
         """Return the shape of a tensor, or None if there is none of that name."""

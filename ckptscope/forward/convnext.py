@@ -33,7 +33,10 @@ from ckptscope.forward.trunk import ConvNeXtTrunk, norm_2d
 
 #: Of the last norm in transformers (`layer_norm_eps`); blocks have that of the papers.
 _HUGGING_FACE_EPSILON = 1e-12
-_RMS_CAUTION = "norms with a weight and no bias are computed as RMSNorm; timm's SimpleNorm has the same weights"
+_RMS_CAUTION = (
+    "norms with a weight and no bias are computed as RMSNorm; timm's SimpleNorm has the same "
+    "weights"
+)
 
 
 class ConvNeXtNetwork(Network):

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from ckptscope.facts.trace import Pattern
+from ckptscope.facts.upsampling import Pattern
 from ckptscope.families.known.convnextpose.configuration import ConvNeXtPoseConfiguration
 from ckptscope.forward.layers import convolution, depthwise
 from ckptscope.forward.network import Reading, Station, UpsamplingNetwork

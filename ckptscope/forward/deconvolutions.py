@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from ckptscope.facts.trace import Pattern
+from ckptscope.facts.upsampling import Pattern
 from ckptscope.families.trunks.deconvolution_settings import StackConfiguration
 from ckptscope.families.trunks.deconvolutions import STEP, Stack
 from ckptscope.forward.network import Station, UpsamplingNetwork

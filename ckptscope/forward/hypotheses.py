@@ -15,7 +15,7 @@ import msgspec
 from ckptscope.facts.architecture import FactValue
 from ckptscope.facts.claims import Claim, Verdict
 from ckptscope.facts.tensors import Origin
-from ckptscope.facts.trace import ClaimCheck, Hypothesis, Pattern, Plane, Upsampling
+from ckptscope.facts.upsampling import ClaimCheck, Hypothesis, Pattern, Plane, Upsampling
 from ckptscope.families.base import Configuration
 from ckptscope.families.registry import AnyFamily
 

@@ -12,7 +12,8 @@ from ckptscope.containers.numpy_files import MAGIC, read_numpy_file
 from ckptscope.errors import ArtifactError, UsageError
 from ckptscope.facts.limits import DEFAULT_LIMITS
 from ckptscope.facts.tensors import ArrayInfo
-from ckptscope.facts.trace import PassInput, PassRequest, Plane
+from ckptscope.facts.trace import PassInput, PassRequest
+from ckptscope.facts.upsampling import Plane
 from ckptscope.forward.images import DESCRIPTION, MEAN, read_image
 from ckptscope.forward.network import Network
 from ckptscope.sources import LocalFile, open_local
@@ -124,6 +125,18 @@ def planned_size(network: Network, usual: Plane, request: PassRequest) -> Plane:
             f"{network.stride}, found {size[0]}×{size[1]}"
         )
     return size
+
+
+def batch_of(network: Network, request: PassRequest) -> int:
+    """Return how many images go in.
+
+    Raises:
+        UsageError: An array is no input of the network.
+        ArtifactError: The file cannot be read.
+    """
+    if request.input is not None and is_array(Path(request.input)):
+        return array_shape(Path(request.input), network.input_channels)[0]
+    return request.batch or 1
 
 
 def make_input(

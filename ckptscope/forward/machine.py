@@ -3,6 +3,7 @@
 Enters: names of devices, numbers of threads. Leaves: torch's objects; or a refusal in one line.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,8 @@ from ckptscope.errors import UsageError
 #: Multiply-accumulates of one pass; a few minutes of a small machine. More are asked for by
 #: mistake, or by a file that declares what nobody trained.
 MOST_MACS = 10**13
+_GIB = 1 << 30
+_ADVICE = "--device meta follows the shapes alone, and --size or --batch may be smaller"
 #: Words of torch's errors about more memory than there is, or than numbers can say.
 _TOO_MUCH = ("allocate", "out of memory", "not enough memory", "overflow", "too large")
 
@@ -46,18 +49,35 @@ def with_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def require_bearable(macs: int | None, batch: int) -> None:
-    """Refuse passes that would take too long.
+def require_bearable(macs: int, size_bytes: int) -> None:
+    """Refuse passes that would take too long, or more memory than there is.
+
+    Args:
+        macs: Multiply-accumulates of the whole pass.
+        size_bytes: What it needs of memory, about.
 
     Raises:
-        UsageError: It has too many multiply-accumulates.
+        UsageError: It is too much.
     """
-    if macs is not None and macs * batch > MOST_MACS:
+    if macs > MOST_MACS:
         raise UsageError(
-            f"expected at most {MOST_MACS / 1e9:,.0f} GMACs in a pass, found "
-            f"{macs * batch / 1e9:,.0f}; --device meta follows the shapes alone, and --size or "
-            "--batch may be smaller"
+            f"expected at most {MOST_MACS / 1e9:,.0f} GMACs in a pass, found {macs / 1e9:,.0f}; "
+            f"{_ADVICE}"
         )
+    held = memory_bytes()
+    if held is not None and size_bytes > held:
+        raise UsageError(
+            f"the pass needs about {size_bytes / _GIB:,.0f} GiB of memory, the machine has "
+            f"{held / _GIB:,.0f}; {_ADVICE}"
+        )
+
+
+def memory_bytes() -> int | None:
+    """Return the memory of this machine; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ckptscope.facts.trace import Pattern
+from ckptscope.facts.upsampling import Pattern
 
 
 class Reading(enum.Enum):

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import msgspec
 import torch
 
-from ckptscope.facts.trace import LayerRow, NormMemory, Pattern, Upsampling
+from ckptscope.facts.trace import LayerRow, NormMemory
+from ckptscope.facts.upsampling import Pattern, Upsampling
 from ckptscope.forward.counting import torch_counter
 from ckptscope.forward.network import Network, UpsamplingNetwork
 from ckptscope.forward.norms import Met, median_distance

@@ -14,18 +14,12 @@ import torch
 
 from ckptscope.errors import LimitError
 from ckptscope.facts.architecture import FactValue
-from ckptscope.facts.trace import (
-    ForwardReport,
-    LayerRow,
-    MacCount,
-    PassInput,
-    PassRequest,
-    Plane,
-    Values,
-)
+from ckptscope.facts.trace import ForwardReport, LayerRow, MacCount, PassInput, PassRequest
+from ckptscope.facts.upsampling import Plane
+from ckptscope.facts.values import Values
 from ckptscope.forward.build import build_network, key_tables
 from ckptscope.forward.hypotheses import SETTING, has_question, weigh
-from ckptscope.forward.inputs import make_input, planned_size
+from ckptscope.forward.inputs import batch_of, make_input, planned_size
 from ckptscope.forward.machine import (
     refusing_too_much,
     require_bearable,
@@ -36,6 +30,7 @@ from ckptscope.forward.network import Network, Reading
 from ckptscope.forward.norms import norm_memories
 from ckptscope.forward.passes import Pass, watch
 from ckptscope.forward.reading import best_classes, coordinate_rows, root_rows, soft_argmax
+from ckptscope.forward.shapes import ShapeRules
 from ckptscope.forward.subject import Subject
 from ckptscope.forward.trace import Progress, no_progress, summarize
 from ckptscope.forward.weights import (
@@ -51,6 +46,9 @@ from ckptscope.forward.weights import (
 _MOST_TENSORS = 20_000
 #: Input of most recognisers, for families that say nothing of theirs.
 _USUAL_SIZE: Plane = (224, 224)
+#: Tensors as large as the largest that are held at once: what enters a layer, what leaves it, and
+#: what is added to it.
+_HELD = 3
 #: Things that do not fit which are told; the rest is in `inspect`.
 _MOST_MISFITS = 5
 COUNTED = (
@@ -134,10 +132,9 @@ def prepare(subject: Subject, request: PassRequest) -> Prepared:
     closed_form = _closed_form(subject, size)
     loaded = Loaded()
     if device.type != "meta":
-        require_bearable(closed_form, request.batch or 1)
+        _require_bearable(network, (batch_of(network, request), network.input_channels, *size))
     given, described = make_input(network, size, request)
     if device.type != "meta":
-        require_bearable(closed_form, described.shape[0])
         loaded = load_weights(network, pairing, subject.build, dtype=dtype, device=str(device))
     return Prepared(
         network=network,
@@ -149,6 +146,19 @@ def prepare(subject: Subject, request: PassRequest) -> Prepared:
         described=described,
         closed_form=closed_form,
     )
+
+
+def _require_bearable(network: Network, shape: tuple[int, ...]) -> None:
+    """Follow the shapes of a pass before it is made, and refuse what is too much.
+
+    Raises:
+        UsageError: It is.
+    """
+    with ShapeRules() as rules:
+        network(torch.empty(shape, device="meta"))
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    elements = weights + _HELD * rules.largest
+    require_bearable(rules.get_total_flops() // 2, elements * torch.float32.itemsize)
 
 
 def _closed_form(subject: Subject, size: Plane) -> int | None:
@@ -194,6 +204,8 @@ def _report(subject: Subject, ready: Prepared, found: Pass) -> ForwardReport:
         parameters=sum(parameter.numel() for parameter in ready.network.parameters()),
         mapped_bytes=ready.loaded.mapped_bytes,
         read_bytes=ready.loaded.read_bytes,
+        label=subject.question.label,
+        contradictions=tuple(subject.question.contradictions),
         upsampling=found.upsampling,
         norms=found.norms,
         notes=(*subject.notes, *notes_about(subject, ready)),

@@ -146,11 +146,16 @@ _RULES: Final[dict[Callable[..., Any], _Rule]] = {
 
 
 class ShapeRules(TorchFunctionMode):
-    """Answers torch's functions with shapes while it is entered, and counts as torch's counter."""
+    """Answers torch's functions with shapes while it is entered, and counts as torch's counter.
+
+    Attributes:
+        largest: Elements of the largest tensor that a rule gave.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._operations = 0
+        self.largest = 0
 
     def get_total_flops(self) -> int:
         """Return 2 for each multiply-accumulate so far, as torch's counter does."""
@@ -170,6 +175,7 @@ class ShapeRules(TorchFunctionMode):
             return func(*args, **options)
         found = rule(args, options)
         self._operations += _operations(func, args, found)
+        self.largest = max(self.largest, found.numel())
         return found
 
 

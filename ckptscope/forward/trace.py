@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ckptscope.facts.trace import LayerRow, Values
+from ckptscope.facts.trace import LayerRow
+from ckptscope.facts.values import Values
 from ckptscope.forward.counting import Counter
 from ckptscope.forward.network import Network, Station
 from ckptscope.forward.norms import Met

@@ -13,7 +13,7 @@ import msgspec
 from ckptscope.errors import TensorLayoutError, UsageError
 from ckptscope.facts.architecture import Architecture, FactValue
 from ckptscope.facts.claims import Claim, Verdict
-from ckptscope.facts.paper import SpecTable
+from ckptscope.facts.tables import SpecTable
 from ckptscope.facts.tensors import Origin, Role, StateDict
 from ckptscope.pipeline.opening import Checkpoint
 from ckptscope.pipeline.walking import PathLike
@@ -170,7 +170,8 @@ def _question(
         return Question(origin=origin)
     row = claims[0].subject
     contradictions = [
-        f"{one.attribute}: {one.explanation or f'{one.claimed_text} claimed, {one.found_text}'}"
+        one.explanation
+        or f"{one.attribute}: {one.claimed_text} claimed, {one.found_text} in the file"
         for one in judge_row(architecture, table, row)
         if one.verdict is Verdict.CONTRADICTS
     ]

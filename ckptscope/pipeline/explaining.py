@@ -12,7 +12,7 @@ from ckptscope.differences.solving import Reference
 from ckptscope.differences.traceback import read_errors
 from ckptscope.errors import UsageError
 from ckptscope.facts.loading import ExplainReport
-from ckptscope.facts.paper import SpecTable
+from ckptscope.facts.tables import SpecTable
 from ckptscope.families.registry import AnyFamily, known_families, offered_families
 from ckptscope.pipeline.walking import PathLike
 from ckptscope.specs.loading import load_tables, tables_for

@@ -12,8 +12,8 @@ import msgspec
 
 from ckptscope.errors import ArtifactError
 from ckptscope.facts.architecture import Architecture, FactValue
-from ckptscope.facts.paper import SpecTable
 from ckptscope.facts.standing import Identified
+from ckptscope.facts.tables import SpecTable
 from ckptscope.facts.tensors import Manifest, Role, StateDict, TensorInfo
 
 if TYPE_CHECKING:

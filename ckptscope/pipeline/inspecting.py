@@ -16,8 +16,8 @@ from ckptscope.errors import ArtifactError, UnknownContainerError, UsageError
 from ckptscope.facts.architecture import FactValue
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.modules import ModuleNode
-from ckptscope.facts.paper import SpecTable
 from ckptscope.facts.report import Failure, FileReport, InspectReport, Skipped
+from ckptscope.facts.tables import SpecTable
 from ckptscope.facts.tensors import Manifest, Role
 from ckptscope.pipeline.identifying import CountNonzero, Knowledge, identify
 from ckptscope.pipeline.reading import failure_of, manifest_of, paused_gc, read_outcomes

@@ -16,8 +16,8 @@ from ckptscope.errors import UsageError
 from ckptscope.facts.architecture import Architecture, FactValue
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.loading import LoadForecast, LoadingReport
-from ckptscope.facts.paper import SpecTable
 from ckptscope.facts.report import Failure, FileReport
+from ckptscope.facts.tables import SpecTable
 from ckptscope.facts.tensors import Manifest, Origin, Role, StateDict, TreeNode
 from ckptscope.families.base import Given
 from ckptscope.families.registry import AnyFamily, find_family

@@ -15,9 +15,10 @@ from ckptscope.errors import UsageError
 from ckptscope.facts.architecture import Architecture, FactValue
 from ckptscope.facts.claims import Verdict
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
-from ckptscope.facts.paper import Label, PaperFile, PaperMatrix, PaperReport, SpecTable
+from ckptscope.facts.paper import Label, PaperFile, PaperMatrix, PaperReport
 from ckptscope.facts.report import FileReport
 from ckptscope.facts.standing import Identified, Judgement, Standing
+from ckptscope.facts.tables import SpecTable
 from ckptscope.facts.tensors import Manifest, Origin, StateDict
 from ckptscope.families.base import Given
 from ckptscope.families.registry import find_family

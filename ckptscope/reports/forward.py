@@ -8,7 +8,18 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ckptscope.facts.trace import ForwardReport, LayerRow
-from ckptscope.reports.blocks import Block, Heading, Name, Part, Tone, Words, field, line, section
+from ckptscope.reports.blocks import (
+    Block,
+    Heading,
+    Name,
+    Part,
+    Tone,
+    Words,
+    entry,
+    field,
+    line,
+    section,
+)
 from ckptscope.reports.forward_norms import describe_norms
 from ckptscope.reports.forward_upsampling import describe_upsampling
 from ckptscope.reports.numerals import shape_text, share_text, size_text
@@ -35,6 +46,9 @@ def describe_forward(report: ForwardReport) -> Iterator[Block]:
     yield _plane_table(report.rows)
     if report.upsampling is not None:
         yield from describe_upsampling(report, report.upsampling)
+    elif report.label:
+        yield section("Claims")
+        yield from _describe_claims(report)
     yield section("Values that left each layer")
     if report.output is None:
         yield line(_SHAPES_ONLY)
@@ -80,6 +94,15 @@ def _describe_pass(report: ForwardReport) -> Iterator[Block]:
         if report.read_bytes:
             held.append(f"{size_text(report.read_bytes)} read or converted into memory")
         yield field("weights", "; ".join(held) or "none")
+
+
+def _describe_claims(report: ForwardReport) -> Iterator[Block]:
+    if not report.contradictions:
+        yield line(f"nothing in the tensors contradicts row {report.label}")
+        return
+    yield field("verdict", Words("contradicts", Tone.ERROR), f" row {report.label}")
+    for contradiction in report.contradictions:
+        yield entry(contradiction)
 
 
 def _settings_text(report: ForwardReport) -> str:

@@ -19,9 +19,9 @@ from ckptscope.facts.trace import (
     NormMemory,
     PassInput,
     RootPlace,
-    Upsampling,
-    Values,
 )
+from ckptscope.facts.upsampling import Upsampling
+from ckptscope.facts.values import Values
 from ckptscope.reports.json import encode
 
 FORWARD_SCHEMA: Literal["ckptscope/forward/1"] = "ckptscope/forward/1"
@@ -80,6 +80,8 @@ class ForwardFileOut(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     mapped_bytes: int
     read_bytes: int
+    label: str
+    contradictions: tuple[str, ...]
     upsampling: Upsampling | None
     coordinates: tuple[Coordinates, ...]
     volume: tuple[int, int, int] | None
@@ -134,6 +136,8 @@ def _file(report: ForwardReport) -> ForwardFileOut:
         parameters=report.parameters,
         mapped_bytes=report.mapped_bytes,
         read_bytes=report.read_bytes,
+        label=report.label,
+        contradictions=report.contradictions,
         upsampling=report.upsampling,
         coordinates=report.coordinates,
         volume=report.volume,

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from ckptscope.facts.claims import Verdict
 from ckptscope.facts.tensors import Origin
-from ckptscope.facts.trace import ForwardReport, Hypothesis, LayerRow, Pattern, Upsampling
+from ckptscope.facts.trace import ForwardReport, LayerRow
+from ckptscope.facts.upsampling import Hypothesis, Pattern, Upsampling
 from ckptscope.reports.blocks import Block, Tone, Words, entry, field, line, section
 from ckptscope.reports.numerals import shape_text
 from ckptscope.reports.tables import Column, Table, number

@@ -11,7 +11,7 @@ from typing import Final, Literal
 import msgspec
 
 from ckptscope.facts.claims import Rule
-from ckptscope.facts.paper import SpecTable
+from ckptscope.facts.tables import SpecTable
 from ckptscope.reports.blocks import Block, Heading, Tone, Words, entry, field, line, section
 from ckptscope.reports.json import encode
 from ckptscope.reports.tables import Align, Column, Table

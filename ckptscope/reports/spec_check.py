@@ -189,7 +189,7 @@ def _owner_text(owner: SameNumbers) -> list[Part]:
         Words("row "),
         Name(owner.row),
         Words(" of "),
-        Name(owner.table),
+        Name(owner.title),
         Words(f": {', '.join(owner.values)}"),
     ]
 

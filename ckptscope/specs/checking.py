@@ -14,7 +14,7 @@ import msgspec
 from ckptscope.errors import SpecError, UsageError
 from ckptscope.facts.architecture import FactValue
 from ckptscope.facts.claims import Rule
-from ckptscope.facts.paper import SpecRow, SpecTable
+from ckptscope.facts.tables import SpecRow, SpecTable
 from ckptscope.families.registry import AnyFamily, find_family
 from ckptscope.specs.places import line_of
 from ckptscope.specs.schema import UNITS, AttributeEntry, SpecEntry, Value, VariantEntry

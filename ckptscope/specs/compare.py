@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from ckptscope.facts.architecture import Architecture
 from ckptscope.facts.claims import Verdict
-from ckptscope.facts.paper import SpecRow, SpecTable
 from ckptscope.facts.standing import Judgement, RowFit, Standing
+from ckptscope.facts.tables import SpecRow, SpecTable
 from ckptscope.specs.loading import claims_of
 from ckptscope.specs.rules import judge, unclaimed
 from ckptscope.specs.separating import separating_tensors

@@ -7,7 +7,8 @@ Leaves: a `Label`, or the reason why there is none.
 from collections.abc import Sequence
 
 from ckptscope.facts.claims import ClaimSource
-from ckptscope.facts.paper import Label, SpecTable
+from ckptscope.facts.paper import Label
+from ckptscope.facts.tables import SpecTable
 from ckptscope.specs.labels import family_named, row_meant, rows_named
 
 

@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from ckptscope.facts.claims import Claim
-from ckptscope.facts.paper import SpecTable
+from ckptscope.facts.tables import SpecTable
 from ckptscope.specs.loading import claims_of
 
 _WORD: Final = re.compile(r"[^\W_]+")

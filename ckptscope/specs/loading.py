@@ -18,7 +18,7 @@ import msgspec
 
 from ckptscope.errors import SpecError
 from ckptscope.facts.claims import Claim, ClaimSource, Rule
-from ckptscope.facts.paper import SpecRow, SpecTable
+from ckptscope.facts.tables import SpecRow, SpecTable
 from ckptscope.specs.plain import read_plain
 from ckptscope.specs.schema import UNITS, SpecEntry
 

@@ -7,8 +7,9 @@ file that it goes to, files under a wrong label, circles of swapped labels, rows
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
-from ckptscope.facts.paper import Assignment, Mislabelled, PaperMatrix, SpecTable
+from ckptscope.facts.paper import Assignment, Mislabelled, PaperMatrix
 from ckptscope.facts.standing import Standing
+from ckptscope.facts.tables import SpecTable
 
 
 def build_matrix(

@@ -11,7 +11,7 @@ from ckptscope.errors import UsageError
 from ckptscope.facts.architecture import Architecture
 from ckptscope.facts.differences import ShapeMismatch
 from ckptscope.facts.expected import ExpectedTensor
-from ckptscope.facts.paper import SpecRow
+from ckptscope.facts.tables import SpecRow
 from ckptscope.families.comparing import compare_keys
 from ckptscope.families.registry import AnyFamily, find_family
 

@@ -65,8 +65,8 @@ def run_cli(*arguments: str) -> str:
     """A statement that runs the program in this process and survives its exit."""
     return (
         f"sys.argv = {['ckptscope', *arguments]!r}\n"
-        "from ckptscope.cli.app import app\n"
-        "try:\n    app()\nexcept SystemExit as end:\n    assert end.code in (0, None), end.code"
+        "from ckptscope.cli.app import build_app\n"
+        "try:\n    build_app(sys.argv[1:])()\nexcept SystemExit as end:\n    assert end.code in (0, None), end.code"
     )
 
 

@@ -1,7 +1,7 @@
-"""The example of the README: `python -m tests.docs.readme_example` writes it anew.
+"""The examples of the README: `python -m tests.docs.readme_example` writes them anew.
 
-Enters: the demonstration file of S. Leaves: what `inspect` prints of it, with most rows of the long
-tables left out.
+Enters: the demonstration file of S, the same under a name that does not fit, and a pasted error.
+Leaves: what the commands print of them, with most rows of the long tables left out.
 """
 
 import os
@@ -9,50 +9,94 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 from fixtures.build import build, demo_set
 
 README = Path(__file__).parents[2] / "README.md"
-SHOWN = "ConvNeXtPose_S.tar"
+SHOWN, MISNAMED, PASTED = "ConvNeXtPose_S.tar", "ConvNeXtPose_XS.tar", "error.txt"
 COLUMNS = 92
-START, END = "<!-- inspect: start -->", "<!-- inspect: end -->"
+
+
+class Example(NamedTuple):
+    """One command of the README.
+
+    Attributes:
+        name: Stands in the markers around it.
+        arguments: Of the command.
+        code: Its exit code.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    code: int = 0
+
+
+EXAMPLES = (
+    Example("inspect", ("inspect", SHOWN, "--depth", "1")),
+    Example("paper", ("diff", "--paper", MISNAMED), code=1),
+    Example("variant", ("diff", SHOWN, "--variant", "XS"), code=1),
+    Example("explain", ("explain", PASTED)),
+)
 
 _LEFT_OUT = ("backbone.downs", "head.deconv", "torch.FloatStorage", "torch.LongStorage")
 _ELLIPSIS = "  ..."
+#: What people paste: weights for 18 joints, a network for 17.
+_PASTE = """\
+RuntimeError: Error(s) in loading state_dict for ResPoseNet:
+    size mismatch for module.head.final_layer.weight: copying a param with shape \
+torch.Size([1152, 256, 1, 1]) from checkpoint, the shape in current model is \
+torch.Size([1088, 256, 1, 1]).
+    size mismatch for module.head.final_layer.bias: copying a param with shape \
+torch.Size([1152]) from checkpoint, the shape in current model is torch.Size([1088]).
+"""
+
+
+def markers(name: str) -> tuple[str, str]:
+    """Return what stands before an example and behind it."""
+    return f"<!-- {name}: start -->", f"<!-- {name}: end -->"
 
 
 def build_shown(folder: Path) -> None:
-    """Build the file that is shown."""
+    """Build the files that are shown."""
     build(next(one for one in demo_set() if one.name == SHOWN), folder)
+    (folder / MISNAMED).hardlink_to(folder / SHOWN)
+    (folder / PASTED).write_text(_PASTE, encoding="utf-8")
 
 
-def render_example(folder: Path) -> str:
-    """Return the example as it stands between the markers."""
+def render_example(example: Example, folder: Path) -> str:
+    """Return an example as it stands between its markers."""
     run = subprocess.run(
-        [sys.executable, "-m", "ckptscope", "inspect", SHOWN],
+        [sys.executable, "-m", "ckptscope", *example.arguments],
         cwd=folder,
         env={**os.environ, "COLUMNS": str(COLUMNS), "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
         capture_output=True,
         encoding="utf-8",
-        check=True,
+        check=False,
     )
+    if run.returncode != example.code:
+        raise AssertionError(f"{example.arguments}: exit {run.returncode}: {run.stderr}")
     lines: list[str] = []
     for line in run.stdout.rstrip().splitlines():
         if not line.strip().startswith(_LEFT_OUT):
             lines.append(line)
         elif lines[-1] != _ELLIPSIS:
             lines.append(_ELLIPSIS)
-    return "\n".join(("", "```", f"$ ckptscope inspect {SHOWN}", *lines, "```", ""))
+    command = f"$ ckptscope {' '.join(example.arguments)}"
+    return "\n".join(("", "```", command, *lines, "```", ""))
 
 
 def main() -> None:
-    """Write the example into the README."""
-    before, _, rest = README.read_text(encoding="utf-8").partition(START)
-    _, _, after = rest.partition(END)
+    """Write the examples into the README."""
+    page = README.read_text(encoding="utf-8")
     with tempfile.TemporaryDirectory() as folder:
         build_shown(Path(folder))
-        example = render_example(Path(folder))
-    README.write_text(f"{before}{START}{example}{END}{after}", encoding="utf-8")
+        for example in EXAMPLES:
+            start, end = markers(example.name)
+            before, _, rest = page.partition(start)
+            _, _, after = rest.partition(end)
+            page = f"{before}{start}{render_example(example, Path(folder))}{end}{after}"
+    README.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

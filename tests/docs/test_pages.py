@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from readme_example import END, README, START, build_shown, render_example
+from readme_example import EXAMPLES, README, Example, build_shown, markers, render_example
 from typer.main import get_command
 
 import ckptscope
-from ckptscope.cli.app import app
+from ckptscope.cli.app import build_app
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code
 from ckptscope.facts.limits import Limits
@@ -86,7 +86,7 @@ def test_every_make_target_that_a_page_names_is_in_the_makefile(page: Path) -> N
 
 @each_page
 def test_every_command_that_a_page_names_is_a_command(page: Path) -> None:
-    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    known = set(get_command(build_app()).commands)  # type: ignore[attr-defined]
     matches = (re.match(r"ckptscope ([a-z]+)", line) for line in commands(page))
     named = {found[1] for found in matches if found}
     assert named <= known
@@ -121,7 +121,7 @@ def test_the_formats_page_has_every_kind_of_container() -> None:
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the demonstration file that the README shows."""
+    """The folder with the files that the README shows."""
     folder = tmp_path_factory.mktemp("demo")
     build_shown(folder)
     return folder
@@ -141,6 +141,8 @@ def test_the_names_that_the_readme_uses_are_public() -> None:
     assert set(re.findall(r"ckptscope\.(\w+)\(", program)) <= set(ckptscope.__all__)
 
 
-def test_the_example_of_the_readme_is_what_inspect_prints(shown: Path) -> None:
-    _, _, rest = text_of(README).partition(START)
-    assert rest.partition(END)[0] == render_example(shown)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_of_the_readme_is_what_the_command_prints(example: Example, shown: Path) -> None:
+    start, end = markers(example.name)
+    _, _, rest = text_of(README).partition(start)
+    assert rest.partition(end)[0] == render_example(example, shown)

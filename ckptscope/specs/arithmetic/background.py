@@ -14,7 +14,7 @@ import msgspec
 from ckptscope.errors import UsageError
 from ckptscope.facts.architecture import FactValue
 from ckptscope.facts.claims import Claim, Rule
-from ckptscope.facts.paper import SpecRow, SpecTable
+from ckptscope.facts.tables import SpecRow, SpecTable
 from ckptscope.families.registry import AnyFamily, find_family
 from ckptscope.specs.arithmetic.evaluation import TIMES, Numbers, evaluate
 from ckptscope.specs.arithmetic.tensors import products_of

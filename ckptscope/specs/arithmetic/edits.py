@@ -175,14 +175,7 @@ class Editor(msgspec.Struct, frozen=True, eq=False):
                         yield from self._reading(statement, fact, other)
 
     def _reading(self, statement: Statement, fact: str, other: str) -> Iterator[Edit]:
-        change = Change(
-            attribute=fact,
-            kind=ChangeKind.READING,
-            claimed=statement.options[0].value,
-            value=statement.options[0].value,
-            read_as=other,
-            text=reading_text(statement, other),
-        )
+        change = changed_reading(statement, other)
         read = statement.about(other)
         for extra in self._settings_behind(fact, statement):
             statements = tuple(
@@ -358,6 +351,18 @@ def _roundness(value: FactValue) -> int:
     if not is_size(value):
         return 0
     return next(times for times in (3, 2, 1, 0) if value % (1 << times) == 0)
+
+
+def changed_reading(statement: Statement, other: str) -> Change:
+    """Return the change of what a number is about."""
+    return Change(
+        attribute=statement.facts[0],
+        kind=ChangeKind.READING,
+        claimed=statement.options[0].value,
+        value=statement.options[0].value,
+        read_as=other,
+        text=reading_text(statement, other),
+    )
 
 
 def changed_number(statement: Statement, numbers: Numbers) -> Change:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from ckptscope.errors import SpecError, UsageError
-from ckptscope.facts.paper import SpecTable
+from ckptscope.facts.tables import SpecTable
 from ckptscope.families.registry import find_family
 from ckptscope.specs.arithmetic.background import Background
 from ckptscope.specs.arithmetic.document import Claimed, Document, Keys, Paper

@@ -260,7 +260,8 @@ def _pattern_values(
     if not is_pattern(value):
         return
     length = len(value)
-    first = [tuple(i < count for i in range(length)) for count in range(length + 1)]
+    counts = range(length + 1) if length <= _MOST_LENGTH else (0, length)
+    first = [tuple(i < count for i in range(length)) for count in counts]
     every = itertools.product((True, False), repeat=length) if length <= _MOST_LAYERS else ()
     seen = {value} if plain is not None and plain.value(name) is not None else set()
     for pattern in (*first, *every):

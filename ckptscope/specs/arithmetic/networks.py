@@ -43,6 +43,8 @@ from ckptscope.specs.arithmetic.solving import OpenRanges, solve_open
 from ckptscope.specs.arithmetic.statements import Statement, statement_of_claim, unmet
 from ckptscope.specs.arithmetic.tensors import is_large
 
+#: What is said where nothing is searched for.
+_TOO_LARGE: Final = "with so many tensors no other settings were tried"
 #: How `families.settings` says that a setting is not there.
 _LACKING: Final = re.compile(r"expected a value for '(\w+)', found none")
 #: Unusual values that are built again to see whether they fit.
@@ -195,6 +197,7 @@ def _contradicting(subject: Subject, case: Case, closest: Attempt) -> Checked:
     ranges = solve_open(case) if _rests_on_open(case, closest) else None
     fitting = _fitting_examples(case, ranges)
     escape = escape_text(ranges, fitting)
+    bound = _TOO_LARGE if is_large(closest.numbers) else ""
     if fitting and subject.row is None:
         part = _part(
             subject,
@@ -211,7 +214,7 @@ def _contradicting(subject: Subject, case: Case, closest: Attempt) -> Checked:
         closest,
         ClaimVerdict.CONTRADICTS_ITSELF,
         reason=short_reason(closest.unmet[0], closest.numbers),
-        evidence=(*contradiction(case, closest), *([escape] if escape else [])),
+        evidence=(*contradiction(case, closest), *(text for text in (escape, bound) if text)),
         rests_on_usual=bool(fitting),
     )
     part = msgspec.structs.replace(
@@ -293,7 +296,7 @@ def _against_the_row(
     )
     owners = find_owners(case.statements, subject.background.all_rows, row)
     return msgspec.structs.replace(
-        part, same_numbers=owners, remedies=remedies_of_row(row, missed, owners)
+        part, same_numbers=owners, remedies=remedies_of_row(row, missed, owners, subject.background)
     )
 
 

@@ -40,7 +40,8 @@ def find_owners(
             found.append(
                 SameNumbers(
                     family=table.family,
-                    table=table.title,
+                    table=table.name,
+                    title=table.title,
                     row=row.name,
                     values=values,
                     settings=dict(row.numbers.settings) if row.numbers is not None else {},

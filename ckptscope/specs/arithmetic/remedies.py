@@ -5,10 +5,12 @@ every one has been counted again with the change made.
 
 What the claim says of shapes and planes may follow a changed setting if it agreed with the old one
 (1,152 final channels with 64 depth bins, 576 with 32); totals must be met as they are claimed. Only
-if no setting helps, a total itself is called wrong.
+if no setting helps, a total itself is called wrong. Where no total is missed but planes or lists,
+these are given as they follow, besides.
 """
 
 import itertools
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -16,13 +18,20 @@ import msgspec
 from ckptscope.errors import UsageError
 from ckptscope.facts.checked import Change, ChangeKind, Remedy, SameNumbers
 from ckptscope.specs.arithmetic.background import Background, Row
-from ckptscope.specs.arithmetic.edits import Edit, Editor, Likelihood, changed_number
+from ckptscope.specs.arithmetic.edits import (
+    Edit,
+    Editor,
+    Likelihood,
+    changed_number,
+    changed_reading,
+)
 from ckptscope.specs.arithmetic.effects import NO_CHANGE, effect_text
 from ckptscope.specs.arithmetic.evaluation import Numbers
 from ckptscope.specs.arithmetic.fitting import Attempt, Case, find_fit
 from ckptscope.specs.arithmetic.phrases import listed
 from ckptscope.specs.arithmetic.statements import Statement
 from ckptscope.specs.arithmetic.tensors import is_large
+from ckptscope.specs.arithmetic.vocabulary import other_readings
 
 #: Remedies that are shown.
 _MOST: Final = 3
@@ -65,7 +74,8 @@ def find_remedies(case: Case, closest: Attempt, background: Background) -> tuple
     for likelihood in _SINGLE:
         found = _helping(editor, likelihood)
         if found:
-            return _shown(case, found, closest)
+            has_sums = any(one.is_total for one in closest.unmet)
+            return _shown(case, found, closest) + (() if has_sums else _as_counted(closest))
     found = _pairs(editor)
     if found:
         return _shown(case, found, closest)
@@ -218,18 +228,23 @@ def _as_counted(closest: Attempt) -> tuple[Remedy, ...]:
 
 
 def remedies_of_row(
-    row: Row, missed: tuple[Statement, ...], owners: tuple[SameNumbers, ...]
+    row: Row,
+    missed: tuple[Statement, ...],
+    owners: tuple[SameNumbers, ...],
+    background: Background,
 ) -> tuple[Remedy, ...]:
     """Return what to change about a claim that agrees with itself and not with its row.
 
-    Another row, if everything is true of that; and the row's own values.
+    The numbers may be about something else, or those of another row; else they are the row's own.
 
     Args:
         row: The row that the claim names.
         missed: What it says and the row's network does not meet.
         owners: Rows of which all that it says is true.
+        background: What the facts of the family are.
     """
-    found = [
+    found = list(_readings_of_row(row, missed, background))
+    found += [
         Remedy(
             changes=(
                 Change(
@@ -245,7 +260,7 @@ def remedies_of_row(
             text=f"row = {owner.row}",
         )
         for owner in owners
-        if owner.table == row.table.title
+        if owner.table == row.table.name
     ]
     if row.numbers is not None and missed:
         changes = tuple(_row_change(one, row.numbers) for one in missed)
@@ -258,6 +273,33 @@ def remedies_of_row(
             )
         )
     return tuple(found)
+
+
+def _readings_of_row(
+    row: Row, missed: tuple[Statement, ...], background: Background
+) -> Iterator[Remedy]:
+    """Read every number that the row does not meet as about another fact, if that is the row's."""
+    numbers = row.numbers
+    if numbers is None or not missed:
+        return
+    changes = []
+    for statement in missed:
+        others = (
+            other
+            for fact in statement.facts
+            for other in other_readings(fact, background.samples)
+            if not statement.of_tensor and statement.about(other).met_by(numbers) is not None
+        )
+        other = next(others, None)
+        if other is None:
+            return
+        changes.append(changed_reading(statement, other))
+    yield Remedy(
+        changes=tuple(changes),
+        reason=f"row {row.name}",
+        settings=dict(numbers.settings),
+        text=listed(change.text for change in changes),
+    )
 
 
 def _row_change(statement: Statement, numbers: Numbers) -> Change:

@@ -5,7 +5,7 @@ and what its network is built from, to be held against each other.
 """
 
 from ckptscope.facts.architecture import FactValue
-from ckptscope.facts.paper import SpecRow, SpecTable
+from ckptscope.facts.tables import SpecRow, SpecTable
 from ckptscope.specs.arithmetic.background import Background
 from ckptscope.specs.arithmetic.networks import Subject
 from ckptscope.specs.arithmetic.statements import Statement, exact_option, statement_of_claim

@@ -10,17 +10,21 @@ from ckptscope.errors import UsageError
 from ckptscope.facts.expected import ExpectedTensor
 from ckptscope.families.registry import AnyFamily
 from ckptscope.specs.arithmetic.evaluation import Numbers
+from ckptscope.specs.arithmetic.kinds import is_whole
 
-#: Networks with more tensors are counted once; they are not listed, and nothing is searched for.
-MOST_TENSORS: Final = 20_000
+#: Networks with more tensors are counted as they are, and nothing is searched for: the largest of
+#: the tables has 932.
+MOST_SEARCHED: Final = 2_000
+#: Networks with more tensors are not listed.
+MOST_LISTED: Final = 20_000
 #: What wrappers put before keys (torch.nn.DataParallel, torch.compile).
 _PREFIXES: Final = ("module.", "_orig_mod.")
 
 
-def is_large(numbers: Numbers) -> bool:
-    """Whether a network is too large to be searched around."""
+def is_large(numbers: Numbers, *, most: int = MOST_SEARCHED) -> bool:
+    """Whether a network is too large to be searched around, or to be listed."""
     tensors = numbers.facts.get("tensors")
-    return isinstance(tensors, int) and tensors > MOST_TENSORS
+    return is_whole(tensors) and tensors > most
 
 
 def tables_of(
@@ -31,7 +35,7 @@ def tables_of(
     Returns:
         None if there is no such dialect, or a network is too large to list.
     """
-    if any(is_large(one) for one in networks):
+    if any(is_large(one, most=MOST_LISTED) for one in networks):
         return None
     for dialect in family.dialects:
         try:
@@ -47,7 +51,7 @@ def tables_of(
 
 def find_tensor(family: AnyFamily, numbers: Numbers, key: str) -> ExpectedTensor | None:
     """Return the tensor of a key in whichever dialect has it, or None."""
-    if is_large(numbers):
+    if is_large(numbers, most=MOST_LISTED):
         return None
     for prefix in _PREFIXES:
         key = key.removeprefix(prefix)

@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 import numpy as np  # noqa: E402
 from builders.pose_files import pose_state, save_pose  # noqa: E402
 
+from ckptscope.cli.forward import Progress  # noqa: E402
 from ckptscope.writers.torch_zip import write_torch_zip  # noqa: E402
 from fixtures.checkpoint import Recipe, network  # noqa: E402
 from fixtures.convnextpose import VARIANTS  # noqa: E402
@@ -55,14 +56,19 @@ def variants(tmp_path_factory):
     return write
 
 
-def test_a_sound_pass_is_exit_0_with_json_that_its_schema_admits(pose) -> None:
+@pytest.fixture(scope="module")
+def schema():
+    done = subprocess.run(
+        [sys.executable, "-m", "ckptscope", "schema", "forward"], capture_output=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_a_sound_pass_is_exit_0_with_json_that_its_schema_admits(pose, schema) -> None:
     done = run(pose, *KNOWN, "--format", "json")
     assert (done.returncode, done.stderr) == (0, b"")
     report = json.loads(done.stdout)
-    schema = subprocess.run(
-        [sys.executable, "-m", "ckptscope", "schema", "forward"], capture_output=True, check=True
-    )
-    jsonschema.validate(report, json.loads(schema.stdout))
+    jsonschema.validate(report, schema)
     assert report["schema"] == "ckptscope/forward/1"
     (file,) = report["files"]
     assert file["settings"]["upsampling"] == [True, True, False]
@@ -97,6 +103,31 @@ def test_a_file_that_no_hypothesis_makes_its_row_is_exit_1(variants) -> None:
     assert done.returncode == 1
     assert "contradicts row S" in done.stdout.decode()
     assert run(variants("XS", "x.pth"), "--variant", "M", "--device", "meta").returncode == 1
+
+
+def test_shapes_alone_are_json_that_the_schema_admits_too(variants, schema) -> None:
+    path = variants("XS", "ConvNeXtPose_XS.pth")
+    report = json.loads(run(path, "--device", "meta", "--format", "json").stdout)
+    jsonschema.validate(report, schema)
+    (file,) = report["files"]
+    assert (file["shapes_only"], file["output"], file["batch_norms"]) == (True, None, [])
+    assert file["macs"]["closed_form"] == file["macs"]["counter"] == 815_214_592
+    ran = [one for one in file["upsampling"]["hypotheses"] if one["output_shape"]]
+    assert [True, True, False] in [one["upsampling"] for one in ran]
+
+
+def test_a_long_pass_says_how_far_it_is_and_a_short_one_nothing(monkeypatch, capsys) -> None:
+    now = [100.0]
+    monkeypatch.setattr("ckptscope.cli.forward.time.monotonic", lambda: now[0])
+    progress = Progress()
+    for number, seconds in enumerate((0.0, 0.5, 3.0, 0.1, 2.5, 9.0), start=1):
+        now[0] += seconds
+        progress.tell(f"layer {number}", number, 6)
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "ckptscope: layer 3 done, 3 of 6 layers",
+        "ckptscope: layer 5 done, 5 of 6 layers",
+    ]
 
 
 def test_an_unlabelled_file_claims_nothing_and_is_exit_0(variants) -> None:

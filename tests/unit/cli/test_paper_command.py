@@ -13,7 +13,7 @@ from builders.paper_files import entries_of, write_sparse
 from builders.pickles import pickled
 from typer.testing import CliRunner
 
-from ckptscope.cli.app import app
+from ckptscope.cli.app import build_app
 from ckptscope.cli.paper import run_paper
 from ckptscope.cli.rendering import TableFormat
 
@@ -132,7 +132,7 @@ def test_json_follows_its_schema_and_holds_what_the_text_says(paper, released, t
     code, out, _ = paper(*sorted(folder.iterdir()), output_format=TableFormat.JSON)
     assert code == 1
     report = json.loads(out)
-    schema = CliRunner().invoke(app, ["schema", "paper"]).stdout
+    schema = CliRunner().invoke(build_app(), ["schema", "paper"]).stdout
     jsonschema.validate(report, json.loads(schema))
     assert report["schema"] == "ckptscope/paper/1"
     assert [file["outcome"] for file in report["files"]] == ["contradicts"] * 2
@@ -177,7 +177,7 @@ def test_no_line_is_wider_than_the_terminal(paper, released, monkeypatch, column
 
 
 def spec(*arguments):
-    return CliRunner().invoke(app, ["spec", *map(str, arguments)])
+    return CliRunner().invoke(build_app(), ["spec", *map(str, arguments)])
 
 
 def test_tables_are_listed_and_shown(tmp_path):
@@ -202,7 +202,7 @@ def test_a_table_is_shown_in_every_format_with_its_numbers(output_format):
 
 def test_a_table_shown_as_json_follows_the_schema_of_tables():
     table = json.loads(spec("show", "convnextpose", "-f", "json").stdout)
-    schema = json.loads(CliRunner().invoke(app, ["schema", "spec"]).stdout)
+    schema = json.loads(CliRunner().invoke(build_app(), ["schema", "spec"]).stdout)
     jsonschema.validate(table, schema)
     assert table["variants"]["S"]["claims"]["params"] == 7.44
 

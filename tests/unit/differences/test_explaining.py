@@ -193,6 +193,22 @@ def test_blocks_of_another_kind_need_two_known_networks():
     assert made.diagnosis.unexplained.is_empty
 
 
+def test_a_part_of_the_lines_is_enough_to_tell_two_kinds_of_block_apart():
+    family = find_family("resnet")
+    rows = {
+        name: family.settings(family.configure({"backbone": name}))
+        for name in ("ResNet-18", "ResNet-50")
+    }
+    lines = difference(rows["ResNet-18"], rows["ResNet-50"], dialects=("", ""), family=family)
+    first = [one for one in lines.mismatched if "layer1" in one.key or "layer2.0" in one.key]
+    text = "\n".join(size_line(one.key, one.found, one.expected) for one in first)
+    made = explained(text, (resnet_catalogue(),))
+    assert made.is_reproduced
+    assert made.beyond > 0
+    assert {"block", "dims"} <= set(dict(counts(made.diagnosis)))
+    assert made.diagnosis.unexplained.is_empty
+
+
 def test_names_that_any_network_may_have_are_not_put_down_to_a_family():
     text = size_line("fc.weight", (1000, 512), (10, 512)) + size_line("fc.bias", (1000,), (10,))
     catalogues = (*CATALOGUES, resnet_catalogue())

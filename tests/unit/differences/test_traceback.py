@@ -100,9 +100,9 @@ def test_two_errors_are_told_apart_with_and_without_their_headings():
 @pytest.mark.parametrize(
     "text",
     [
-        # torch 0.4.1
-        "size mismatch for fc.weight: copying a param of torch.Size([9, 5]) from checkpoint, where "
-        "the shape is torch.Size([3, 5]) in current model.",
+        # torch 0.4 and 1.0, whose error has the two shapes the wrong way round
+        "size mismatch for fc.weight: copying a param of torch.Size([3, 5]) from checkpoint, where "
+        "the shape is torch.Size([9, 5]) in current model.",
         # torch 0.1 to 0.4
         "While copying the parameter named fc.weight, whose dimensions in the model are "
         "torch.Size([3, 5]) and whose dimensions in the checkpoint are torch.Size([9, 5]).",
@@ -162,6 +162,16 @@ def test_an_ellipsis_in_a_list_is_counted_and_the_keys_around_it_are_kept(dots):
     (found,) = read_errors(f'Missing key(s) in state_dict: "a", "b", {dots}, "z". ')
     assert found.differences.missing == ("a", "b", "z")
     assert found.cut_off == 1
+
+
+def test_lists_that_people_end_with_dots_are_cut_off():
+    (found,) = read_errors(
+        'Missing key(s) in state_dict: "a.weight", "a.bias"...\n'
+        'Unexpected key(s) in state_dict: "module.a.weight", "module.a.bias"...'
+    )
+    assert found.differences.missing == ("a.weight", "a.bias")
+    assert found.differences.unexpected == ("module.a.weight", "module.a.bias")
+    assert found.cut_off == 2
 
 
 def test_a_paste_that_breaks_off_keeps_every_whole_entry_wherever_it_is_cut():

@@ -19,6 +19,8 @@ from ckptscope.facts.trace import PassRequest  # noqa: E402
 from ckptscope.forward.build import build_network, key_tables  # noqa: E402
 from ckptscope.pipeline.choosing import Choice  # noqa: E402
 from ckptscope.pipeline.forwarding import forward  # noqa: E402
+from ckptscope.reports.forward import describe_forward  # noqa: E402
+from ckptscope.reports.text import lay_out  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -91,6 +93,19 @@ def test_a_classifier_tells_its_best_classes(tmp_path) -> None:
     assert report.scores[5].image == 1
     assert report.upsampling is None
     assert report.coordinates == ()
+
+
+def test_a_row_that_the_tensors_contradict_is_told_where_nothing_upsamples(tmp_path) -> None:
+    family, configuration, sides = case("convnext v1")
+    torch.save(random_state(family.keys(configuration)), tmp_path / "x.pth")
+    shapes = PassRequest(size=sides, device="meta")
+    said = forward(tmp_path / "x.pth", request=shapes, choice=Choice(variant="V1-Tiny"))
+    assert said.label == "V1-Tiny"
+    assert said.is_contradicted
+    assert any("dims" in one for one in said.contradictions)
+    assert "contradicts row V1-Tiny" in lay_out(describe_forward(said), width=80, color=False)
+    bare = forward(tmp_path / "x.pth", request=shapes)
+    assert (bare.label, bare.is_contradicted) == ("", False)
 
 
 def test_a_norm_that_may_be_one_of_two_is_told(tmp_path) -> None:

@@ -1,6 +1,7 @@
 """What goes in: noise that depends on its seed alone, arrays as they are, images made to fit."""
 
 import io
+import sys
 
 import pytest
 
@@ -12,6 +13,7 @@ from PIL import Image  # noqa: E402
 
 from ckptscope.errors import UsageError  # noqa: E402
 from ckptscope.facts.trace import PassRequest  # noqa: E402
+from ckptscope.forward import machine  # noqa: E402
 from ckptscope.forward.images import DEVIATION, MEAN, read_image  # noqa: E402
 from ckptscope.forward.inputs import seeded_noise  # noqa: E402
 from ckptscope.pipeline.choosing import Choice  # noqa: E402
@@ -248,3 +250,31 @@ def test_numpy_reads_back_what_is_written(shape, tmp_path) -> None:
     assert np.array_equal(found, values)
     assert found.shape == shape
     assert len(float32_header(shape)) % 64 == 0
+
+
+def test_a_pass_that_needs_more_memory_than_there_is_is_refused(pose, monkeypatch) -> None:
+    monkeypatch.setattr(machine, "memory_bytes", lambda: 1 << 20)
+    with pytest.raises(UsageError, match="GiB of memory"):
+        ran(pose, size=(512, 512), batch=64)
+    assert ran(pose, size=SIDES).failures == ()
+
+
+def test_a_file_that_declares_a_million_channels_is_refused_before_any_is_made(tmp_path) -> None:
+    def widen(state):
+        wide = 1_000_000
+        for name, shape in (("pwconv.weight", (wide, 11, 1, 1)), ("pwconv.bias", (wide,))):
+            state[f"head.deconv_layers_3.{name}"] = torch.zeros(1).expand(shape)
+        state["head.final_layer.weight"] = torch.zeros(1).expand(12, wide, 1, 1)
+
+    path = save_pose(tmp_path / "wide.pth", widen)
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(UsageError, match=r"memory|GMACs"):
+        ran(path, size=(1024, 1024))
+
+
+def test_an_image_without_pillow_says_how_to_install_it(pose, tmp_path, monkeypatch) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(picture("PNG"))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(UsageError, match=r"pip install 'ckptscope\[forward\]'"):
+        ran(pose, input=str(path), size=SIDES)

@@ -12,7 +12,7 @@ from builders.state_dicts import state_dict_of
 
 from ckptscope.errors import ContainerFormatError, UsageError
 from ckptscope.facts.claims import Rule
-from ckptscope.facts.paper import SpecRow, SpecTable
+from ckptscope.facts.tables import SpecRow, SpecTable
 from ckptscope.facts.tensors import Manifest, Role, StateDict
 from ckptscope.families import probe, registry
 from ckptscope.families.base import NOTHING_GIVEN, Family, Match

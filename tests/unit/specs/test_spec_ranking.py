@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from paper_networks import PAPER, variant
 
-from ckptscope.facts.paper import Mislabelled, SpecRow
+from ckptscope.facts.paper import Mislabelled
 from ckptscope.facts.standing import RowFit, Standing
+from ckptscope.facts.tables import SpecRow
 from ckptscope.specs.compare import stand
 from ckptscope.specs.ranking import assign_rows, build_matrix, find_circles
 

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from paper_networks import ASSUMED, PAPER, architecture_of, settings_of, variant, with_fact
 
-from ckptscope.facts.paper import SpecRow, SpecTable
+from ckptscope.facts.tables import SpecRow, SpecTable
 from ckptscope.facts.tensors import Origin
 from ckptscope.specs.compare import identify_standing, stand
 from fixtures.convnextpose import VARIANTS, Dialect, state_dict_entries

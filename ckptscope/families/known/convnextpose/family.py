@@ -3,6 +3,7 @@
 Enters: a view of a state_dict, or settings. Leaves: what a `Family` gives.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
@@ -91,7 +92,7 @@ class ConvNeXtPose(Family[ConvNeXtPoseConfiguration]):
         self, configuration: ConvNeXtPoseConfiguration, dialect: str = ""
     ) -> tuple[ExpectedTensor, ...]:
         """List the state_dict in its order."""
-        return tuple(configuration_keys(configuration, dialect or NAMED))
+        return _keys(configuration, dialect or NAMED)
 
     def count(self, configuration: ConvNeXtPoseConfiguration) -> Counts:
         """Add a network up in closed form."""
@@ -125,3 +126,9 @@ class ConvNeXtPose(Family[ConvNeXtPoseConfiguration]):
         from ckptscope.families.known.convnextpose.weights import nonzero_fact
 
         return (nonzero_fact(view, nonzero),)
+
+
+@functools.lru_cache(maxsize=8)
+def _keys(configuration: ConvNeXtPoseConfiguration, dialect: str) -> tuple[ExpectedTensor, ...]:
+    """List a state_dict; a file is held against one, and its row against another or the same."""
+    return tuple(configuration_keys(configuration, dialect))

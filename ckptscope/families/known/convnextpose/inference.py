@@ -13,7 +13,6 @@ far as they are known all the same.
 
 from collections.abc import Mapping
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 import msgspec
 
@@ -119,15 +118,10 @@ class NetworkReading(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.head.explained) or (own_blocks and not trunk.layer_scale)
 
 
-#: What was read of a view, as long as the view lives: it is asked for a match, then to infer.
-_READ: Final[WeakKeyDictionary[NetworkView, NetworkReading | None]] = WeakKeyDictionary()
-
-
 def read_network(view: NetworkView) -> NetworkReading | None:
     """Read a network; None if there is no block of its backbone."""
-    if view not in _READ:
-        _READ[view] = _read_network(view)
-    return _READ[view]
+    # A view is asked for a match, then to infer.
+    return view.remember("convnextpose", lambda: _read_network(view))
 
 
 def _read_network(view: NetworkView) -> NetworkReading | None:

@@ -27,9 +27,10 @@ def check_command(
         Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
     ] = None,
 ) -> None:
-    """Find claims that contradict each other, or a table; no checkpoint is read.
+    """Find claims that contradict each other or a table.
 
-    Exit code 1 if a claim contradicts something or does not follow, 2 if a file cannot be read.
+    It is arithmetic alone: no checkpoint is read. Exit code 1 if a claim contradicts something or
+    does not follow, 2 if a file cannot be read.
     """
     from ckptscope.cli.output import refuse_inputs_as_output, write_error, write_result
     from ckptscope.errors import SpecError, UsageError

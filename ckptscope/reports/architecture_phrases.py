@@ -55,8 +55,10 @@ def words_of(name: str) -> str:
 
 
 def macs_text(macs: int) -> str:
-    """Return multiply-accumulates in billions: `1.738 G`."""
-    if macs >= _GIGA:
+    """Return multiply-accumulates in billions: `1.738 G`; few of them in millions."""
+    if macs.bit_length() > _MOST_BITS:
+        return _item(macs)
+    if macs >= _GIGA // 10:
         return f"{macs / _GIGA:,.3f} G"
     return f"{macs / _MEGA:,.3f} M"
 

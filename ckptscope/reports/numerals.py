@@ -9,6 +9,8 @@ _UNITS = (("T", 10**12), ("B", 10**9), ("M", 10**6))
 #: Counts below are read at a glance; rounding them says less.
 _ROUNDED_FROM = 100_000
 _MOST_DIMENSIONS = 8
+#: Larger counts come from shapes that nobody can allocate, and have no room on a line.
+_MOST_BITS = 128
 _TIMES = "\N{MULTIPLICATION SIGN}"
 KIB = 1 << 10
 MIB = 1 << 20
@@ -16,8 +18,8 @@ GIB = 1 << 30
 
 
 def rounded_count(count: int) -> str:
-    """Return a count in millions or billions with two decimals; empty for small ones."""
-    if count < _ROUNDED_FROM:
+    """Return a count in millions or billions with two decimals; empty for small and vast ones."""
+    if count < _ROUNDED_FROM or count.bit_length() > _MOST_BITS:
         return ""
     for unit, size in _UNITS:
         if round(count / size, 2) >= 1:
@@ -27,6 +29,8 @@ def rounded_count(count: int) -> str:
 
 def count_text(count: int, word: str, *, rounded: bool = True) -> str:
     """Return `7,438,976 parameters (7.44 M)`; `word` is in the plural and ends in s."""
+    if count.bit_length() > _MOST_BITS:
+        return f"about 2^{count.bit_length() - 1} {word}"
     short = rounded_count(count) if rounded else ""
     name = word[:-1] if count == 1 else word
     return f"{count:,} {name}" + (f" ({short})" if short else "")

@@ -12,7 +12,6 @@ from typing import Final
 
 import msgspec
 
-from ckptscope.facts.architecture import FactValue
 from ckptscope.facts.checked import CheckedPart, ClaimVerdict, PartKind
 from ckptscope.specs.arithmetic.document import Inference, Nonzero
 from ckptscope.specs.arithmetic.edits import Editor, Likelihood
@@ -20,7 +19,7 @@ from ckptscope.specs.arithmetic.effects import NO_CHANGE, effect_text
 from ckptscope.specs.arithmetic.evaluation import Numbers, split_item
 from ckptscope.specs.arithmetic.fitting import Attempt, Case, attempts, fit_with
 from ckptscope.specs.arithmetic.networks import Checked, Subject
-from ckptscope.specs.arithmetic.phrases import assignment_text, listed
+from ckptscope.specs.arithmetic.phrases import assignment_text, listed, number_text
 from ckptscope.specs.arithmetic.reasons import assumptions_of, given_of, met_text
 from ckptscope.specs.arithmetic.solving import solve_open
 from ckptscope.specs.arithmetic.statements import Statement, unmet
@@ -114,9 +113,12 @@ def _facts(inference: Inference) -> list[str]:
 def _search(inference: Inference, network: Checked, subject: Subject) -> _Found:
     """Look for networks that meet the premise, with the conclusion and without it."""
     found = _Found()
+    is_known = subject.row is not None and not _is_about_open(inference, network.case)
     for case in _alternatives(inference, network, subject):
         for attempt in attempts(case):
             if unmet(inference.premise, attempt.numbers) or attempt.unmet:
+                continue
+            if is_known and attempt.opened:
                 continue
             if not unmet(inference.conclusion, attempt.numbers):
                 found.having = found.having or attempt
@@ -129,6 +131,15 @@ def _search(inference: Inference, network: Checked, subject: Subject) -> _Found:
     return found
 
 
+def _is_about_open(inference: Inference, case: Case) -> bool:
+    """Whether something is concluded about a setting that shapes leave open.
+
+    Of anything else, the row that the network is says what it is.
+    """
+    concluded = {fact for one in inference.conclusion for fact in one.facts}
+    return bool(concluded & case.builder.opened)
+
+
 def _unusual_without(inference: Inference, network: Checked) -> Attempt | None:
     """Return a network with unusual open values that meets the premise and not the conclusion.
 
@@ -136,8 +147,7 @@ def _unusual_without(inference: Inference, network: Checked) -> Attempt | None:
     """
     case = network.case
     premised = case.with_statements((*case.statements, *inference.premise))
-    concluded = {fact for one in inference.conclusion for fact in one.facts}
-    ranges = solve_open(premised) if concluded & case.builder.opened else None
+    ranges = solve_open(premised) if _is_about_open(inference, case) else None
     if ranges is None:
         return None
     for values in ranges.examples(case.builder.family)[:_MOST_EXAMPLES]:
@@ -210,11 +220,15 @@ def _numbers_text(statements: tuple[Statement, ...], numbers: Numbers) -> str:
 
 def _said(conclusion: tuple[Statement, ...], numbers: Numbers | None = None) -> str:
     """Return a conclusion in words: as claimed, or as it is in a network."""
-
-    def value(one: Statement) -> FactValue:
-        return one.options[0].value if numbers is None else numbers.value(one.facts[0])
-
-    return listed(assignment_text(one.facts[0], value(one)) for one in conclusion if one.facts)
+    known = [one for one in conclusion if one.facts]
+    if numbers is not None:
+        return listed(number_text(one, numbers, one.facts[0]) for one in known)
+    return listed(
+        f"{one.facts[0]} = {one.text}"
+        if one.is_total
+        else assignment_text(one.facts[0], one.options[0].value)
+        for one in known
+    )
 
 
 def _part(name: str, verdict: ClaimVerdict, reason: str, evidence: tuple[str, ...]) -> CheckedPart:

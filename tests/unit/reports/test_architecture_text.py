@@ -128,6 +128,14 @@ def test_multiply_accumulates_are_never_called_flops() -> None:
     assert "FLOP" not in text().upper()
 
 
+def test_counts_that_nobody_could_hold_are_told_by_their_size() -> None:
+    found = fact_changed(architecture(rankings=()), "macs", value=1 << 4000)
+    assert "about 2^4000" in labelled(text(identified(found)), "MACs")
+    found = fact_changed(found, "parameters", value=1 << 4000)
+    found = fact_changed(found, "state_elements", value=(1 << 4000) + 7)
+    assert "about 2^4000 parameters" in labelled(text(identified(found)), "counts")
+
+
 def test_a_network_without_buffers_has_no_sum() -> None:
     found = fact_changed(architecture(), "state_elements", value=PARAMETERS)
     line = labelled(text(identified(found)), "counts")

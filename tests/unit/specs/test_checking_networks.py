@@ -4,6 +4,8 @@ import pytest
 from builders.claims import check_one, network_of, told
 
 from ckptscope.facts.checked import ChangeKind, ClaimVerdict
+from ckptscope.families.registry import find_family
+from ckptscope.specs.arithmetic.evaluation import evaluate
 
 HOLDS = ClaimVerdict.HOLDS
 ITSELF = ClaimVerdict.CONTRADICTS_ITSELF
@@ -140,11 +142,17 @@ def test_two_settings_are_changed_where_one_is_not_enough(tmp_path):
 
 
 def test_a_setting_is_solved_for_where_no_row_helps(tmp_path):
-    values = {**WHOLE, "head_out_channels": [256, 200, 256], "parameters": "7.43 M"}
-    wrong = check_one(tmp_path, network_of(**values, depths=[3, 3, 8, 3], dims=[48, 96, 192, 384]))
-    remedies = wrong.parts[0].remedies
-    assert wrong.verdict is ITSELF
-    assert all(remedy.changes[0].kind is ChangeKind.SETTING for remedy in remedies)
+    settings = {**WHOLE, "head_out_channels": [104, 96, 88], "depths": [3, 3, 9, 3]}
+    true = evaluate(find_family("convnextpose"), {k: _frozen(v) for k, v in settings.items()})
+    total = f"{true.facts['parameters'] / 1e6:.3f} M"
+    wrong = {**settings, "head_out_channels": [104, 72, 88], "parameters": total}
+    remedies = check_one(tmp_path, network_of(**wrong)).parts[0].remedies
+    assert "head_out_channels[1] = 96" in [remedy.text for remedy in remedies]
+    assert remedies[0].changes[0].kind is ChangeKind.SETTING
+
+
+def _frozen(value):
+    return tuple(value) if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize(

@@ -64,11 +64,35 @@ def identify(
         UsageError: A stated setting is unknown to a family, or impossible.
     """
     groups = list(_distinct(manifest.state_dicts))
-    return tuple(
-        found
-        for state_dict, copies in groups
-        for found in _identify_one(state_dict, copies, knowledge, names, nonzero)
-    )
+    if not groups:
+        return ()
+    from ckptscope.families.base import BrokenFamilyError
+
+    found: list[Identified] = []
+    broken: dict[str, BrokenFamilyError] = {}
+    for state_dict, copies in groups:
+        try:
+            found += _identify_one(state_dict, copies, knowledge, names, nonzero)
+        except BrokenFamilyError as error:
+            # It may have been the one to know this network; those that are known still count.
+            broken.setdefault(str(error), error)
+    if broken and not found:
+        raise next(iter(broken.values()))
+    return tuple(_tell(found, tuple(broken)))
+
+
+def _tell(found: list[Identified], problems: tuple[str, ...]) -> Iterator[Identified]:
+    """Yield what was found; the first says which families could not be asked about the others."""
+    for index, one in enumerate(found):
+        architecture = one.architecture
+        untold = tuple(text for text in problems if text not in architecture.misfits)
+        if index or not untold:
+            yield one
+            continue
+        architecture = msgspec.structs.replace(
+            architecture, misfits=(*architecture.misfits, *untold)
+        )
+        yield msgspec.structs.replace(one, architecture=architecture)
 
 
 def _distinct(state_dicts: Iterable[StateDict]) -> Iterator[tuple[StateDict, tuple[str, ...]]]:

@@ -15,7 +15,7 @@ from ckptscope.facts.claims import Rule
 from ckptscope.facts.tables import SpecRow, SpecTable
 from ckptscope.facts.tensors import Manifest, Role, StateDict
 from ckptscope.families import probe, registry
-from ckptscope.families.base import NOTHING_GIVEN, Family, Match
+from ckptscope.families.base import NOTHING_GIVEN, BrokenFamilyError, Family, Match
 from ckptscope.pipeline.identifying import Knowledge, identify
 
 
@@ -220,3 +220,16 @@ def test_without_a_network_no_family_is_imported() -> None:
     assert "ckptscope.facts.standing" in loaded
     assert not any(name.startswith(("ckptscope.families", "ckptscope.specs")) for name in loaded)
     assert "tomllib" not in loaded
+
+
+def test_a_broken_family_hides_no_network_that_others_know(
+    ring: Ring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offers = registry.Offers(families=(), problems=("the family 'x:Y' cannot be loaded",))
+    monkeypatch.setattr(probe, "offered_families", lambda: offers)
+    foreign = state_dict_of({"other.weight": (3, 3)}, path="b")
+    (found,) = identify(holding(network(path="a"), foreign))
+    assert found.architecture.state_dict == "a"
+    assert found.architecture.misfits == ("the family 'x:Y' cannot be loaded",)
+    with pytest.raises(BrokenFamilyError, match="x:Y"):
+        identify(holding(foreign))

@@ -158,7 +158,7 @@ def foreign_cause(name: str, lines: Lines, grounds: Grounds) -> Cause:
         unexpected=tuple(lines.unexpected),
         mismatched=tuple(line.key for line in lines.mismatched),
         evidence=(patterns_text(lines.unexpected),),
-        advice="leave them out before loading, or load with strict=False",
+        advice="leave them out before loading",
     )
 
 

@@ -67,7 +67,7 @@ def _statistics_causes(differences: KeyDifferences) -> Iterator[Cause]:
             text = f"the counters of {len(lines):,} BatchNorms are in the {side} alone"
             advice = "load dict(state_dict): without _metadata torch fills counters in"
             if in_file:
-                advice = "leave the counters out, or load with strict=False"
+                advice = "leave the counters out before loading"
         else:
             text = f"the {side} has BatchNorm where the {other} has a norm without statistics"
             advice = "build the network with the norm that the file has"

@@ -86,13 +86,6 @@ def extent(numbers: Collection[int]) -> int:
     return most
 
 
-def read_number(text: str) -> int | None:
-    """Return a number in a key, or None: `07` and digits of other scripts are none."""
-    if text.isdecimal() and text.isascii() and len(text) <= 6 and (text[0] != "0" or text == "0"):
-        return int(text)
-    return None
-
-
 def follow(
     name: str, value: FactValue, text: str, grounds: Iterable[Fact], *conventions: str
 ) -> Fact:

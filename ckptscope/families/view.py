@@ -11,6 +11,9 @@ from ckptscope.facts.tensors import StateDict, TensorInfo
 
 T = TypeVar("T")
 
+#: Digits of a number in a key; no network has more blocks.
+_MOST_DIGITS = 9
+
 
 class NetworkView:
     """The tensors of one network, under the names that it gives them.
@@ -83,3 +86,10 @@ def find_prefixes(state_dict: StateDict, anchors: tuple[str, ...]) -> tuple[str,
                     if not prefix or prefix.endswith("."):
                         found.setdefault(prefix)
     return tuple(found)
+
+
+def read_number(text: str) -> int | None:
+    """Return a number that stands in a key as torch writes it, or None: `07` is none."""
+    if not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS:
+        return None
+    return None if text[0] == "0" and len(text) > 1 else int(text)

@@ -14,12 +14,11 @@ import msgspec
 
 from ckptscope.facts.tensors import TensorInfo
 from ckptscope.families.trunks.convnext import Layout
+from ckptscope.families.view import read_number
 
 #: Tensors of one layer by the last part of their names: weight, bias, ...
 Leaves: TypeAlias = dict[str, TensorInfo]
 
-#: Numbers of more digits stand in no name that torch wrote.
-_MOST_DIGITS: Final = 9
 #: Numbers that may be missing from a count whatever is there.
 _FEW: Final = 2
 
@@ -95,13 +94,6 @@ def dense_count(numbers: Iterable[int]) -> int:
         if missing <= max(_FEW, present // 2):
             count = number + 1
     return count
-
-
-def read_number(text: str) -> int | None:
-    """Return a number that stands in a name, as torch writes it; None for any other text."""
-    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
-        return None
-    return None if text[0] == "0" and len(text) > 1 else int(text)
 
 
 def find_names(tensors: Mapping[str, TensorInfo], layout: Layout, prefix: str = "") -> TrunkNames:

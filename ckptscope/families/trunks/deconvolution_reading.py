@@ -19,7 +19,6 @@ from ckptscope.families.readings import (
     follow,
     hear,
     list_fact,
-    read_number,
     settle,
 )
 from ckptscope.families.trunks.deconvolution_settings import (
@@ -31,7 +30,7 @@ from ckptscope.families.trunks.deconvolutions import DOUBLING, KERNEL, MOST_LAYE
 from ckptscope.families.trunks.resnet import STRIDES
 from ckptscope.families.trunks.resnet_reading import TrunkReading, read_trunk
 from ckptscope.families.trunks.resnet_settings import assumed_input_size, trunk_facts
-from ckptscope.families.view import NetworkView
+from ckptscope.families.view import NetworkView, read_number
 
 _NORM_NAMES: Final = ("weight", "bias", "running_mean", "running_var")
 _DIMENSIONS: Final = 4

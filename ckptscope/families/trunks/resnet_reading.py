@@ -17,7 +17,6 @@ from ckptscope.families.readings import (
     extent,
     hear,
     list_fact,
-    read_number,
     settle,
     size_fact,
 )
@@ -30,7 +29,7 @@ from ckptscope.families.trunks.resnet import (
     STEM_WIDTH,
     Trunk,
 )
-from ckptscope.families.view import NetworkView
+from ckptscope.families.view import NetworkView, read_number
 
 #: Dimensions of a 2d convolution's weight; other numbers belong to networks for sound or video.
 _DIMENSIONS: Final = 4

@@ -19,9 +19,9 @@ from ckptscope.families.trunks.convnext import (
     Trunk,
     trunk_keys,
 )
-from ckptscope.families.trunks.convnext_names import dense_count, read_number
+from ckptscope.families.trunks.convnext_names import dense_count
 from ckptscope.families.trunks.convnext_reading import TrunkReading, read_trunk
-from ckptscope.families.view import NetworkView
+from ckptscope.families.view import NetworkView, read_number
 
 LAYOUTS = (ORIGINAL, TIMM, TORCHVISION, HUGGING_FACE)
 TRUNK = Trunk(dims=(4, 6, 8, 12), depths=(2, 2, 5, 2))

@@ -24,10 +24,9 @@ from ckptscope.families.trunks.convnext_names import (
     dense_count,
     group_layers,
     only,
-    read_number,
 )
 from ckptscope.families.trunks.convnext_reading import Reading
-from ckptscope.families.view import NetworkView
+from ckptscope.families.view import NetworkView, read_number
 
 #: Parts of a layer, in order: depthwise convolution, norm, pointwise convolution.
 DEPTHWISE, NORMED, POINTWISE = range(3)

@@ -111,3 +111,15 @@ class SpecError(CkptscopeError):
     def __init__(self, message: str, *, path: str) -> None:
         super().__init__(f"{path}: {message}")
         self.path = path
+
+
+class PolicyError(CkptscopeError):
+    """A policy, or a baseline, is wrong.
+
+    Attributes:
+        path: File, line and key, for example `ckptscope.toml:12: gate.max_bytes`.
+    """
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path

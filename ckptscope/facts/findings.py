@@ -1,8 +1,10 @@
 """What was noticed on the way: one finding type, one list of codes.
 
 Enters: facts known where the finding is made. Leaves: `Finding`s, collected in order and shown by
-every report. Codes are named by room and never reused; `CON` containers, `PKL` pickles, `TEN`
-tensors. A prefix selects a group.
+every report. Codes are named by what they speak of and never reused: `CON` containers, `PKL`
+pickles, `TEN` tensors and storages, `SAF` what loading would run, `VAL` values, `ARC` architecture,
+`TRN` training record, `POL` what a policy asks for. A prefix selects a group;
+`checks.catalogue` says of each what it means.
 """
 
 import enum
@@ -35,6 +37,7 @@ class Code(enum.StrEnum):
     ARCHIVE_COUNT = "CON013"
     ARCHIVE_TRUNCATED = "CON014"
     ARCHIVES_IN_A_ROW = "CON015"
+    CRC_UNRECORDED = "CON016"
     STREAM_TRAILING = "CON020"
     STREAM_KEYS_DIFFER = "CON021"
     HEADER_DUPLICATE_KEY = "CON030"
@@ -62,6 +65,61 @@ class Code(enum.StrEnum):
     DTYPE_UNKNOWN = "TEN006"
     SHAPE_IMPOSSIBLE = "TEN007"
     KEY_DUPLICATE = "TEN008"
+
+    IMPORT_DANGEROUS = "SAF001"
+    IMPORT_UNKNOWN = "SAF002"
+    IMPORT_HIDDEN = "SAF003"
+    CODE_INCLUDED = "SAF004"
+    EXECUTABLE_MEMBER = "SAF005"
+    WEIGHTS_ONLY_REFUSED = "SAF010"
+    WEIGHTS_ONLY_DEPENDS = "SAF011"
+
+    VALUES_NAN = "VAL001"
+    VALUES_INFINITE = "VAL002"
+    VALUES_ZERO = "VAL003"
+    VALUES_CONSTANT = "VAL004"
+    VALUES_DENORMAL = "VAL005"
+    CHANNELS_DEAD = "VAL006"
+    FILTERS_DUPLICATE = "VAL007"
+    VARIANCE_NOT_POSITIVE = "VAL008"
+    STATISTICS_UNTOUCHED = "VAL009"
+    MAGNITUDE_OUTLIER = "VAL010"
+    VALUES_SPARSE = "VAL011"
+    NEAR_OVERFLOW = "VAL012"
+    STORAGE_SHARED = "VAL013"
+    VALUES_UNREAD = "VAL020"
+
+    LABEL_CONTRADICTED = "ARC001"
+    SPEC_CONTRADICTED = "ARC002"
+    CONFIGURATION_CONTRADICTED = "ARC003"
+    LABEL_UNDECIDED = "ARC004"
+    FAMILY_UNKNOWN = "ARC005"
+    FAMILY_MISFIT = "ARC006"
+
+    OPTIMIZER_COUNT = "TRN001"
+    OPTIMIZER_SHAPES = "TRN002"
+    OPTIMIZER_INCLUDED = "TRN003"
+    EMA_INCLUDED = "TRN004"
+    COUNTERS_DISAGREE = "TRN005"
+    EPOCH_DISAGREES = "TRN006"
+    RATE_DISAGREES = "TRN007"
+    RECORD_OF_TRAINING = "TRN008"
+    DEVICE_RECORDED = "TRN010"
+    PATH_RECORDED = "TRN011"
+    USER_RECORDED = "TRN012"
+    HOST_RECORDED = "TRN013"
+    CREDENTIAL_RECORDED = "TRN014"
+
+    FAMILY_REQUIRED = "POL001"
+    VARIANT_REQUIRED = "POL002"
+    CONTAINER_REFUSED = "POL003"
+    FILE_TOO_LARGE = "POL004"
+    METADATA_REQUIRED = "POL005"
+    VALUES_REQUIRED = "POL006"
+    SPEC_REQUIRED = "POL007"
+    NOT_DECIDED = "POL010"
+    WAIVER_EXPIRED = "POL020"
+    WAIVER_UNUSED = "POL021"
 
 
 class Where(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -27,3 +27,17 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     def is_finite(self) -> bool:
         """Whether every element is a finite number."""
         return self.not_finite == 0
+
+
+class TensorValues(msgspec.Struct, frozen=True, kw_only=True):
+    """What one pass over a tensor's elements told.
+
+    Attributes:
+        path: Path of the state_dict.
+        key: Name in it.
+        unread: Why its elements could not be read; empty if they were.
+    """
+
+    path: str
+    key: str
+    unread: str = ""

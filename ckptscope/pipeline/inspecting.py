@@ -5,23 +5,22 @@ Enters: what a user names. Leaves: an `InspectReport`.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from ckptscope.containers import Contents, Outcome
-from ckptscope.errors import ArtifactError, UnknownContainerError, UsageError
+from ckptscope.containers import Contents
 from ckptscope.facts.architecture import FactValue
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.modules import ModuleNode
-from ckptscope.facts.report import Failure, FileReport, InspectReport, Skipped
+from ckptscope.facts.report import FileReport, InspectReport, Skipped
 from ckptscope.facts.tables import SpecTable
 from ckptscope.facts.tensors import Manifest, Role
 from ckptscope.pipeline.identifying import CountNonzero, Knowledge, identify
-from ckptscope.pipeline.reading import failure_of, manifest_of, paused_gc, read_outcomes
-from ckptscope.pipeline.walking import Absent, PathLike, expand
+from ckptscope.pipeline.reading import manifest_of
+from ckptscope.pipeline.visiting import Unreadable, visit
+from ckptscope.pipeline.walking import PathLike
 from ckptscope.tensors import ManifestBuild
 from ckptscope.tensors.modules import build_module_tree
 
@@ -71,16 +70,13 @@ def inspect(
     request = _Request(limits, knowledge, values)
     files: list[FileReport] = []
     skipped: list[Skipped] = []
-    for path, named in expand(paths):
-        if isinstance(path, Absent):
-            absent = Failure(kind=UsageError.__name__, message="no such file or folder")
-            files.append(FileReport(path=str(path), failure=absent))
-            continue
-        for found in _inspect_path(path, request, named=named):
-            if isinstance(found, Skipped):
-                skipped.append(found)
-            else:
-                files.append(found)
+    for found in visit(paths, limits, partial(_report, request)):
+        if isinstance(found, Skipped):
+            skipped.append(found)
+        elif isinstance(found, Unreadable):
+            files.append(FileReport(path=found.path, failure=found.failure))
+        else:
+            files.append(found)
     return InspectReport(files=tuple(files), skipped=tuple(skipped))
 
 
@@ -93,51 +89,29 @@ def _load(specs: Iterable[PathLike]) -> tuple[SpecTable, ...]:
     return load_tables(paths)
 
 
-def _inspect_path(path: Path, request: _Request, *, named: bool) -> Iterator[FileReport | Skipped]:
-    """Report on every checkpoint of one file or folder; what goes wrong becomes a failure.
+def _report(request: _Request, name: str, contents: Contents) -> FileReport:
+    return report_of(
+        name,
+        manifest_of(contents, request.limits),
+        request.knowledge,
+        values=request.values,
+    )
 
-    What simply is no checkpoint is skipped, unless the user named it.
+
+def report_of(
+    name: str, build: ManifestBuild, knowledge: Knowledge, *, values: bool = False
+) -> FileReport:
+    """Report on one checkpoint.
+
+    Args:
+        name: Path of its file.
+        build: Its manifest and the way to its storages.
+        knowledge: What the user knows and wants.
+        values: Whether to read weights, for the facts that rest on their values.
+
+    Raises:
+        UsageError: A stated setting is unknown to a family, or impossible.
     """
-    name = str(path)
-    try:
-        with ExitStack() as stack, paused_gc():
-            for outcome in _read(path, request.limits, stack, named=named):
-                if isinstance(outcome, Skipped):
-                    yield outcome
-                elif isinstance(outcome, Contents):
-                    yield _report(name, outcome, request)
-                elif isinstance(outcome.error, UnknownContainerError) and (
-                    outcome.location or not named
-                ):
-                    yield Skipped(
-                        path=" > ".join((name, *outcome.location)), reason=outcome.error.message
-                    )
-                else:
-                    yield FileReport(path=name, failure=failure_of(outcome.error, outcome.location))
-    except ArtifactError as error:
-        if isinstance(error, UnknownContainerError) and not named:
-            yield Skipped(path=name, reason=error.message)
-        else:
-            yield FileReport(path=name, failure=failure_of(error, ()))
-
-
-def _read(
-    path: Path, limits: Limits, stack: ExitStack, *, named: bool
-) -> Iterator[Outcome | Skipped]:
-    try:
-        yield from read_outcomes(path, limits, stack)
-    except UsageError as error:
-        # Met while walking: a link to nothing, or a file that was there a moment ago.
-        if named:
-            raise
-        yield Skipped(path=str(path), reason=str(error))
-
-
-def _report(name: str, contents: Contents, request: _Request) -> FileReport:
-    try:
-        build = manifest_of(contents, request.limits)
-    except ArtifactError as error:
-        return FileReport(path=name, failure=failure_of(error, contents.location))
     manifest = build.manifest
     return FileReport(
         path=name,
@@ -145,9 +119,9 @@ def _report(name: str, contents: Contents, request: _Request) -> FileReport:
         modules=tuple(_module_trees(manifest)),
         identified=identify(
             manifest,
-            request.knowledge,
+            knowledge,
             names=_names(name, manifest),
-            nonzero=_counter(build) if request.values else None,
+            nonzero=_counter(build) if values else None,
         ),
     )
 

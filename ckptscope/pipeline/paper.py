@@ -104,6 +104,27 @@ def compare_with_paper(
     )
 
 
+def hold_against_paper(
+    report: FileReport,
+    *,
+    extra: tuple[SpecTable, ...] = (),
+    variant: str | None = None,
+    stated: Mapping[str, FactValue] | None = None,
+    is_shared: bool = False,
+) -> PaperFile:
+    """Hold one checkpoint against the row that its name claims.
+
+    Args:
+        report: What was found in it.
+        extra: Tables of the user.
+        variant: Row that it is said to be if its name says none.
+        stated: Settings of the network that the user knows.
+        is_shared: Whether its file holds other checkpoints too.
+    """
+    request = _Request(extra=extra, variant=variant, stated=dict(stated or {}))
+    return _compare(report, request, is_shared=is_shared).file
+
+
 def _compare(report: FileReport, request: _Request, *, is_shared: bool) -> _Compared:
     """Compare one checkpoint; `is_shared` if its file holds others too."""
     manifest = report.manifest

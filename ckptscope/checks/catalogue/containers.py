@@ -1,0 +1,5 @@
+"""Codes about containers (`CON`)."""
+
+from ckptscope.checks.catalogue.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()

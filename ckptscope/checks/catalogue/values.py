@@ -1,0 +1,5 @@
+"""Codes about values (`VAL`)."""
+
+from ckptscope.checks.catalogue.entry import Entry
+
+ENTRIES: tuple[Entry, ...] = ()

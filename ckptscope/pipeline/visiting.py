@@ -1,0 +1,105 @@
+"""Every checkpoint among the things that a user names, each in its turn.
+
+Enters: paths, and what to do with a checkpoint that is laid open. Leaves: what that gave, or why a
+checkpoint could not be read. One file's damage never hides another file.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from ckptscope.containers import Contents, Outcome
+from ckptscope.errors import ArtifactError, UnknownContainerError, UsageError
+from ckptscope.facts.limits import Limits
+from ckptscope.facts.report import Failure, Skipped
+from ckptscope.pipeline.reading import failure_of, paused_gc, read_outcomes
+from ckptscope.pipeline.walking import Absent, PathLike, expand
+
+Found = TypeVar("Found")
+
+
+class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
+    """A file, or one checkpoint inside it, that could not be read, and why."""
+
+    path: str
+    location: tuple[str, ...] = ()
+    failure: Failure
+
+
+def visit(
+    paths: Iterable[PathLike], limits: Limits, look: Callable[[str, Contents], Found]
+) -> Iterator[Found | Unreadable | Skipped]:
+    """Lay every checkpoint open and yield what `look` makes of it.
+
+    A path that does not exist, or a glob that matches nothing, is a failure of kind `UsageError`.
+    What simply is no checkpoint is skipped, unless the user named it.
+
+    Args:
+        paths: Files, folders, globs.
+        limits: Bounds of the reading.
+        look: Called with the path and the checkpoint, whose file is open until it returns; an
+            `ArtifactError` of its is a failure to read.
+
+    Raises:
+        UsageError: A path is empty.
+    """
+    for path, named in expand(paths):
+        if isinstance(path, Absent):
+            absent = Failure(kind=UsageError.__name__, message="no such file or folder")
+            yield Unreadable(path=str(path), failure=absent)
+        else:
+            yield from _visit_path(path, limits, look, named=named)
+
+
+def _visit_path(
+    path: Path, limits: Limits, look: Callable[[str, Contents], Found], *, named: bool
+) -> Iterator[Found | Unreadable | Skipped]:
+    name = str(path)
+    try:
+        with ExitStack() as stack, paused_gc():
+            for outcome in _read(path, limits, stack, named=named):
+                if isinstance(outcome, Skipped):
+                    yield outcome
+                elif isinstance(outcome, Contents):
+                    yield _look(name, outcome, look)
+                elif isinstance(outcome.error, UnknownContainerError) and (
+                    outcome.location or not named
+                ):
+                    yield Skipped(
+                        path=" > ".join((name, *outcome.location)), reason=outcome.error.message
+                    )
+                else:
+                    yield _unreadable(name, outcome.error, outcome.location)
+    except ArtifactError as error:
+        if isinstance(error, UnknownContainerError) and not named:
+            yield Skipped(path=name, reason=error.message)
+        else:
+            yield _unreadable(name, error, ())
+
+
+def _look(
+    name: str, contents: Contents, look: Callable[[str, Contents], Found]
+) -> Found | Unreadable:
+    try:
+        return look(name, contents)
+    except ArtifactError as error:
+        return _unreadable(name, error, contents.location)
+
+
+def _unreadable(name: str, error: ArtifactError, location: tuple[str, ...]) -> Unreadable:
+    return Unreadable(path=name, location=location, failure=failure_of(error, location))
+
+
+def _read(
+    path: Path, limits: Limits, stack: ExitStack, *, named: bool
+) -> Iterator[Outcome | Skipped]:
+    try:
+        yield from read_outcomes(path, limits, stack)
+    except UsageError as error:
+        # Met while walking: a link to nothing, or a file that was there a moment ago.
+        if named:
+            raise
+        yield Skipped(path=str(path), reason=str(error))

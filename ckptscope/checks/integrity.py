@@ -4,6 +4,7 @@ Enters: a manifest. Leaves: findings `TEN...`. No byte of a storage is read.
 """
 
 from collections.abc import Iterable, Iterator
+from heapq import nlargest
 
 from ckptscope.facts.dtypes import ITEM_BYTES, storage_bytes
 from ckptscope.facts.findings import Code, Finding, Severity, Where
@@ -14,6 +15,8 @@ from ckptscope.tensors.spending import view_span, with_parts
 _MOST_OF_A_KIND = 20
 #: Less than this is not worth a word.
 _NOTABLE_BYTES = 64 << 10
+#: Storages that a finding lists.
+_SHOWN_STORAGES = 5
 
 
 def check_layout(manifest: Manifest) -> tuple[Finding, ...]:
@@ -128,7 +131,7 @@ def _storage_findings(manifest: Manifest) -> Iterator[Finding]:
             code=Code.STORAGE_UNUSED,
             severity=Severity.WARNING,
             message=f"{len(unused):,} storages of {total:,} bytes belong to no tensor",
-            evidence=tuple(f"storage {key!r:.60}" for key in unused[:5]),
+            evidence=tuple(f"storage {key!r:.60}" for key in unused[:_SHOWN_STORAGES]),
         )
 
 
@@ -139,11 +142,22 @@ def _hidden_in_views(manifest: Manifest) -> Iterator[Finding]:
             yield Finding(
                 code=Code.STORAGE_UNUSED,
                 severity=Severity.WARNING,
-                message=f"{entry.size_bytes:,} bytes ({entry.share:.1%}) of the storages are used "
-                "by no tensor",
-                help="torch.save keeps the whole storage of a view: clone() the tensor before "
-                "saving",
+                message=f"{entry.size_bytes:,} bytes of storages, {entry.share:.1%} of the file, "
+                "are used by no tensor",
+                evidence=(f"{manifest.size_bytes:,} bytes in all", *_least_used(manifest)),
             )
+
+
+def _least_used(manifest: Manifest) -> Iterator[str]:
+    """Name the storages with the most bytes behind the last that a tensor uses."""
+    behind = [
+        (manifest.storages[key].size_bytes - end, key)
+        for key, end in manifest.storage_extents.items()
+        if end < manifest.storages[key].size_bytes
+    ]
+    for rest, key in nlargest(_SHOWN_STORAGES, behind):
+        size_bytes = manifest.storages[key].size_bytes
+        yield f"storage {key!r:.60}: used up to byte {size_bytes - rest:,} of {size_bytes:,}"
 
 
 def _error(code: Code, name: str, message: str) -> Finding:

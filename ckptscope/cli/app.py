@@ -32,6 +32,12 @@ def _diff(app: typer.Typer) -> None:
     app.command("diff")(diff_command)
 
 
+def _gate(app: typer.Typer) -> None:
+    from ckptscope.cli.gate import gate_command
+
+    app.command("gate")(gate_command)
+
+
 def _explain(app: typer.Typer) -> None:
     from ckptscope.cli.explain import explain_command
 
@@ -55,6 +61,7 @@ _COMMANDS: Final[dict[str, Callable[[typer.Typer], None]]] = {
     "inspect": _inspect,
     "forward": _forward,
     "diff": _diff,
+    "gate": _gate,
     "explain": _explain,
     "spec": _spec,
     "schema": _schema,

@@ -1,5 +1,10 @@
-"""`ckptscope explain -`: what is behind a pasted error of load_state_dict?"""
+"""`ckptscope explain`: what does a code mean, or what is behind a pasted error?
 
+A code (`CON001`), a group or the beginning of codes (`CON`, `CON06`) and `all` are read as such,
+in either case, also where a file of that name lies in the current folder: `./CON` is the file.
+"""
+
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +15,22 @@ from ckptscope.cli.exits import Exit
 from ckptscope.cli.rendering import TableFormat, render_blocks
 
 if TYPE_CHECKING:
+    from ckptscope.checks.catalogue import Entry
     from ckptscope.facts.loading import ExplainReport
 
 _STDIN = "-"
+_ALL = "all"
+#: What a code looks like, or the beginning of one that is long enough to name its group.
+_CODE = re.compile(r"[A-Za-z]{3}[0-9]{0,3}")
+#: Codes that are named where there is none of that name.
+_MOST_NEAREST = 3
 
 _Source = Annotated[
     str,
     typer.Argument(
-        metavar="-|FILE", help="Text that holds the error: - for standard input, or a file."
+        metavar="CODE|-|FILE",
+        help="A code (CON001), a group of codes (CON), or all; or text that holds an error: - for "
+        "standard input, or a file.",
     ),
 ]
 _Specs = Annotated[
@@ -38,26 +51,60 @@ def explain_command(
     output_format: _Format = TableFormat.TEXT,
     output: _Output = None,
 ) -> None:
-    """Read a pasted error of load_state_dict and name the few settings behind its lines.
+    """Say what a code means, or name the few settings behind a pasted error of load_state_dict.
 
-    Size mismatches, missing and unexpected keys, of any version of torch, with whatever logs and
-    terminals have put around them. No checkpoint is needed.
+    Codes stand in every report: severity, evidence, why it matters, what to do, how to silence it.
+    Errors: size mismatches, missing and unexpected keys, of any version of torch, with whatever
+    logs and terminals have put around them. No checkpoint is needed.
     """
     from ckptscope.cli.output import refuse_inputs_as_output, write_error, write_result
     from ckptscope.errors import SpecError, UsageError
-    from ckptscope.pipeline.explaining import explain_paste
 
     try:
-        refuse_inputs_as_output([*map(str, spec or ())], output)
-        content = _read(source)
-        report = explain_paste(content, source=source, specs=spec or ())
-        write_result(_render(report, output_format, output, lines=lines), output)
+        entries = _entries_meant(source)
+        if entries:
+            _refuse_options_of_errors(source, spec, lines=lines)
+            result = _render_codes(entries, output_format, output)
+        else:
+            from ckptscope.pipeline.explaining import explain_paste
+
+            refuse_inputs_as_output([*map(str, spec or ())], output)
+            report = explain_paste(_read(source), source=source, specs=spec or ())
+            result = _render(report, output_format, output, lines=lines)
+        write_result(result, output)
     except (UsageError, SpecError) as error:
         write_error(str(error))
         raise typer.Exit(Exit.USAGE) from error
     except OSError as error:
         write_error(f"cannot write to {output or 'stdout'}: {error.strerror}")
         raise typer.Exit(Exit.UNREADABLE) from error
+
+
+def _entries_meant(source: str) -> "tuple[Entry, ...]":
+    """Return the codes that a word stands for; none if it is the name of something else."""
+    is_all = source.lower() == _ALL
+    if not is_all and _CODE.fullmatch(source) is None:
+        return ()
+    from ckptscope.checks.catalogue import entries_of
+    from ckptscope.cli.output import write_error
+
+    entries = entries_of("" if is_all else source.upper())
+    if entries and Path(source).exists():
+        write_error(f"read as a code; write ./{source} for the file of that name")
+    return entries
+
+
+def _refuse_options_of_errors(source: str, spec: list[Path] | None, *, lines: bool) -> None:
+    """Refuse what only a pasted error could use.
+
+    Raises:
+        UsageError: It was asked for.
+    """
+    from ckptscope.errors import UsageError
+
+    if spec or lines:
+        option = "--spec" if spec else "--lines"
+        raise UsageError(f"expected {option} with a pasted error, found the code {source!r}")
 
 
 def _read(source: str) -> bytes:
@@ -78,7 +125,35 @@ def _read(source: str) -> bytes:
             return file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise UsageError(f"expected - or a file with the error, found {source!r}: {why}") from error
+        raise UsageError(
+            f"expected a code, - or a file with the error, found {source!r}: {why}"
+            f"{_codes_like(source)}"
+        ) from error
+
+
+def _codes_like(source: str) -> str:
+    """Say which codes look most like this, if it looks like a code."""
+    if _CODE.fullmatch(source) is None:
+        return ""
+    from difflib import get_close_matches
+
+    from ckptscope.checks.catalogue import CATALOGUE, GROUPS
+
+    known = list(GROUPS) if source.isalpha() else [code.value for code in CATALOGUE]
+    nearest = ", ".join(get_close_matches(source.upper(), known, _MOST_NEAREST))
+    return f"; the nearest: {nearest}" if nearest else "; explain all lists every code"
+
+
+def _render_codes(
+    entries: "tuple[Entry, ...]", output_format: TableFormat, output: Path | None
+) -> bytes:
+    from ckptscope.reports.catalogue import describe_code, describe_codes, render_codes_json
+
+    if output_format is TableFormat.JSON:
+        return render_codes_json(entries)
+    if len(entries) == 1:
+        return render_blocks(describe_code(entries[0]), output_format, output)
+    return render_blocks(describe_codes(entries), output_format, output)
 
 
 def _render(

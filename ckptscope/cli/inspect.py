@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ckptscope.facts.architecture import FactValue
-    from ckptscope.facts.limits import Limits
     from ckptscope.facts.report import FileReport, InspectReport
     from ckptscope.reports.wanted import Wanted
 
@@ -54,7 +53,17 @@ _Assume = Annotated[
     ),
 ]
 _Values = Annotated[
-    bool, typer.Option("--values", help="Read weights, for facts that rest on their values.")
+    bool,
+    typer.Option(
+        "--values",
+        help="Go over all values: statistics of each tensor, findings about their health.",
+    ),
+]
+_Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", min=1, metavar="N", help="Threads for --values (one a core, four at most)."
+    ),
 ]
 _Specs = Annotated[
     list[Path] | None,
@@ -82,6 +91,7 @@ def inspect_command(
     values: _Values = False,
     spec: _Specs = None,
     max_spool: _MaxSpool = None,
+    jobs: _Jobs = None,
 ) -> None:
     """Take checkpoints apart: containers, tensors, architecture, training record, findings.
 
@@ -89,6 +99,8 @@ def inspect_command(
     asks for more.
     """
     from ckptscope.cli.output import refuse_inputs_as_output, write_error, write_result
+    from ckptscope.cli.progress import default_jobs, showing_progress
+    from ckptscope.cli.sizes import limits_of
     from ckptscope.errors import SpecError, UsageError
     from ckptscope.pipeline import inspect
     from ckptscope.reports.wanted import Wanted
@@ -97,14 +109,17 @@ def inspect_command(
     try:
         refuse_inputs_as_output(files, output)
         stated = _stated(assume)
-        report = inspect(
-            files,
-            limits=_limits(max_spool),
-            stated=stated,
-            specs=spec or (),
-            values=values,
-            snippets=snippet,
-        )
+        with showing_progress(values, files) as progress:
+            report = inspect(
+                files,
+                limits=limits_of(max_spool),
+                stated=stated,
+                specs=spec or (),
+                values=values,
+                snippets=snippet,
+                jobs=jobs or default_jobs(),
+                progress=progress,
+            )
         write_result(_render(report, output_format, output, wanted), output)
     except (UsageError, SpecError) as error:
         write_error(str(error))
@@ -117,7 +132,7 @@ def inspect_command(
 
 def _complain(report: "InspectReport", stated: "Mapping[str, FactValue]") -> None:
     """Say on stderr what could not be done, and end with the code of the gravest."""
-    from ckptscope.cli.output import write_error
+    from ckptscope.cli.output import nothing_found, write_error
 
     failures = [one for one in report.files if one.failure is not None]
     for one in failures:
@@ -125,7 +140,7 @@ def _complain(report: "InspectReport", stated: "Mapping[str, FactValue]") -> Non
     if failures:
         raise typer.Exit(_worst(failures))
     if not report.files:
-        write_error(_nothing_found(len(report.skipped)))
+        write_error(nothing_found(len(report.skipped)))
         raise typer.Exit(Exit.USAGE)
     if stated and not any(one.identified for one in report.files):
         write_error(f"no network of a known family to assume {', '.join(stated)} of")
@@ -140,29 +155,10 @@ def _stated(assume: list[str] | None) -> "dict[str, FactValue]":
     return parse_settings(assume)
 
 
-def _limits(max_spool: str | None) -> "Limits":
-    """Return the limits of the run; who names a size trusts the file to unpack to it."""
-    from ckptscope.facts.limits import DEFAULT_LIMITS
-
-    if max_spool is None:
-        return DEFAULT_LIMITS
-    import msgspec
-
-    from ckptscope.cli.sizes import parse_size
-
-    size = parse_size(max_spool)
-    return msgspec.structs.replace(DEFAULT_LIMITS, spool_bytes=size, unpack_floor_bytes=size)
-
-
 def _worst(failures: "list[FileReport]") -> Exit:
     """A file that is not there is a wrong request; any other failure weighs more."""
     absent = all(one.failure is not None and one.failure.kind == "UsageError" for one in failures)
     return Exit.USAGE if absent else Exit.UNREADABLE
-
-
-def _nothing_found(skipped: int) -> str:
-    others = "1 other file was" if skipped == 1 else f"{skipped:,} other files were"
-    return f"no checkpoint found; {others} looked at"
 
 
 def _render(

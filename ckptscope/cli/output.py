@@ -71,3 +71,13 @@ def text_width(*, lists: bool) -> int:
     """
     beyond = _PIPE_COLUMNS_OF_LISTS if lists else _PIPE_COLUMNS
     return max(shutil.get_terminal_size((beyond, 24)).columns, _LEAST_COLUMNS)
+
+
+def nothing_found(skipped: int) -> str:
+    """Say that there was nothing to report on.
+
+    Args:
+        skipped: Files that were looked at and are no checkpoints.
+    """
+    others = "1 other file was" if skipped == 1 else f"{skipped:,} other files were"
+    return f"no checkpoint found; {others} looked at"

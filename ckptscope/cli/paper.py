@@ -90,8 +90,8 @@ def _conclude(report: "PaperReport") -> Exit:
 
 
 def _nothing_compared(report: "PaperReport") -> str:
+    from ckptscope.cli.output import nothing_found
+
     if not report.files:
-        looked = len(report.skipped)
-        others = "1 other file was" if looked == 1 else f"{looked:,} other files were"
-        return f"no checkpoint found; {others} looked at"
+        return nothing_found(len(report.skipped))
     return "nothing to compare: no file holds a network of a family that has a table"

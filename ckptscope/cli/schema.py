@@ -14,6 +14,8 @@ class SchemaName(StrEnum):
     INSPECT = "inspect"
     DIFF = "diff"
     EXPLAIN = "explain"
+    GATE = "gate"
+    CODE = "code"
     PAPER = "paper"
     SPEC = "spec"
     SPEC_CHECK = "spec-check"
@@ -28,7 +30,9 @@ def schema_command(
 ) -> None:
     """Print the JSON schema of a command's JSON output."""
     from ckptscope.cli.output import write_result
+    from ckptscope.reports.catalogue import codes_json_schema
     from ckptscope.reports.forward_json import forward_json_schema
+    from ckptscope.reports.gate_json import gate_json_schema
     from ckptscope.reports.json import inspect_json_schema
     from ckptscope.reports.loading_json import diff_json_schema, explain_json_schema
     from ckptscope.reports.paper_json import paper_json_schema
@@ -41,6 +45,8 @@ def schema_command(
         SchemaName.INSPECT: inspect_json_schema,
         SchemaName.DIFF: diff_json_schema,
         SchemaName.EXPLAIN: explain_json_schema,
+        SchemaName.GATE: gate_json_schema,
+        SchemaName.CODE: codes_json_schema,
         SchemaName.PAPER: paper_json_schema,
         SchemaName.SPEC: spec_json_schema,
         SchemaName.SPEC_CHECK: spec_check_json_schema,

@@ -1,20 +1,26 @@
-"""Sizes as people type them."""
+"""Sizes as people type them, and the limits that one of them sets."""
 
-import re
+from typing import TYPE_CHECKING
 
-from ckptscope.errors import UsageError
+from ckptscope.facts.sizes import parse_size
 
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-_SIZE = re.compile(r"\s*([0-9]{1,15})\s*([KMGT]?)(i?B)?\s*", re.IGNORECASE)
+if TYPE_CHECKING:
+    from ckptscope.facts.limits import Limits
+
+__all__ = ["limits_of", "parse_size"]
 
 
-def parse_size(text: str) -> int:
-    """Return the bytes of `500M`, `2G`, `2GiB` or a plain number; units are powers of 1,024.
+def limits_of(max_spool: str | None) -> "Limits":
+    """Return the limits of the run; who names a size trusts the file to unpack to it.
 
     Raises:
         UsageError: It is no size.
     """
-    found = _SIZE.fullmatch(text)
-    if found is None:
-        raise UsageError(f"expected a size such as 500M or 2G, found {text!r}")
-    return int(found.group(1)) * _UNITS[found.group(2).upper()]
+    from ckptscope.facts.limits import DEFAULT_LIMITS
+
+    if max_spool is None:
+        return DEFAULT_LIMITS
+    import msgspec
+
+    size = parse_size(max_spool)
+    return msgspec.structs.replace(DEFAULT_LIMITS, spool_bytes=size, unpack_floor_bytes=size)

@@ -5,6 +5,7 @@ the checkpoints inside and hands each out as a `Contents`.
 """
 
 from ckptscope.containers.contents import Contents
+from ckptscope.containers.nested import load_unvisited
 from ckptscope.containers.reading import Outcome, Unread, read_file, read_folder, read_index_file
 from ckptscope.containers.sharded import is_index
 
@@ -13,6 +14,7 @@ __all__ = [
     "Outcome",
     "Unread",
     "is_index",
+    "load_unvisited",
     "read_file",
     "read_folder",
     "read_index_file",

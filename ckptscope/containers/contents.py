@@ -9,10 +9,11 @@ from typing import Protocol
 
 import msgspec
 
+from ckptscope.containers.members import MemberTable
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding, Severity, Where
-from ckptscope.facts.pickled import BytesRef, Instance, PickleGraph
+from ckptscope.facts.pickled import BytesRef, Import, Instance, PickleGraph
 from ckptscope.facts.tensors import ArrayInfo, ExternalTensor, StorageUse, TensorInfo
 from ckptscope.pickles.views import plain_text
 from ckptscope.sources import ByteSource
@@ -48,6 +49,7 @@ class Contents(msgspec.Struct, kw_only=True, eq=False):
         location: Member names through the wrappers.
         graph: The object's pickle; None for safetensors.
         further_graphs: Other pickles of the same archive, for their imports.
+        reached: What broken pickles had named before they broke: an unpickler imports it by then.
         tables: Tensors where no pickle names them (safetensors, torch.export, ...).
         arrays: numpy arrays that are members of their own.
         values: Plain values that stand beside the tensors, by path.
@@ -59,14 +61,19 @@ class Contents(msgspec.Struct, kw_only=True, eq=False):
         storage_uses: Declared storages that stand outside the pickle (legacy tar).
         byteorder: little or big.
         pickle_bytes: What the pickles and headers take up in the file.
+        end_bytes: First byte of the source behind what belongs to the checkpoint; None where that
+            cannot be told, or the container says it itself.
         format_facts: What the container says of itself.
         metadata: Free text of a safetensors header.
         unclaimed_members: Members that belong to nothing that was understood.
+        code_members: Members that are code which a loader of this format compiles or imports.
+        archives: Members of every archive or folder on the way, outermost first.
         findings: What was noticed.
         read_storage: Opens a storage's elements.
         open_pickle: Opens the source in which the graph's offsets count, where that is a member;
             None where it is `source` itself.
         load_nested: Reads a checkpoint out of a byte string of the pickle.
+        loaded: What it has read, by the offset of the call; None for what is no checkpoint.
         storages_complete: Whether `storages` lists everything, so that a key that is not there is
             missing.
     """
@@ -76,6 +83,7 @@ class Contents(msgspec.Struct, kw_only=True, eq=False):
     location: tuple[str, ...] = ()
     graph: PickleGraph | None = None
     further_graphs: tuple[PickleGraph, ...] = ()
+    reached: tuple[Import, ...] = ()
     tables: tuple[TensorTable, ...] = ()
     arrays: tuple[ArrayInfo, ...] = ()
     values: tuple[tuple[str, object], ...] = ()
@@ -87,13 +95,17 @@ class Contents(msgspec.Struct, kw_only=True, eq=False):
     storage_uses: dict[str, StorageUse] = {}
     byteorder: str = "little"
     pickle_bytes: int = 0
+    end_bytes: int | None = None
     format_facts: tuple[tuple[str, str], ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
     unclaimed_members: tuple[str, ...] = ()
+    code_members: tuple[str, ...] = ()
+    archives: tuple[MemberTable, ...] = ()
     findings: list[Finding] = []
     read_storage: StorageReader
     open_pickle: Callable[[], ByteSource] | None = None
     load_nested: "Callable[[Instance, bytes | BytesRef], Contents] | None" = None
+    loaded: "dict[int, Contents | None]" = {}
     storages_complete: bool = True
 
 
@@ -103,6 +115,7 @@ def finding(
     *,
     severity: Severity = Severity.ERROR,
     member: str | None = None,
+    key: str | None = None,
     offset_bytes: int | None = None,
     evidence: tuple[str, ...] = (),
     advice: str = "",
@@ -112,7 +125,7 @@ def finding(
         code=code,
         severity=severity,
         message=message,
-        where=Where(member=member, offset_bytes=offset_bytes),
+        where=Where(member=member, key=key, offset_bytes=offset_bytes),
         evidence=evidence,
         help=advice,
     )

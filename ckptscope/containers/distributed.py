@@ -11,16 +11,18 @@ from functools import partial
 
 import msgspec
 
-from ckptscope.containers.contents import Contents, TensorTable, finding
+from ckptscope.containers.contents import Contents, TensorTable, finding, oddity_findings
 from ckptscope.containers.described import contiguous_stride
-from ckptscope.containers.marks import METADATA_NAME, claimed_by
+from ckptscope.containers.further_pickles import FurtherPickles
+from ckptscope.containers.marks import METADATA_NAME, PIECES_ENDING, claimed_by
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.pieces import Piece, PieceStorages, read_piece
+from ckptscope.containers.torch_layout import behind_stop
 from ckptscope.errors import ArtifactError, ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
-from ckptscope.facts.pickled import Instance, PickleGraph
+from ckptscope.facts.pickled import Import, Instance, PickleGraph
 from ckptscope.facts.tensors import TensorInfo
 from ckptscope.pickles import trace_pickle
 from ckptscope.pickles.rule_arguments import dtype_name, guess_kind
@@ -32,6 +34,7 @@ from ckptscope.pickles.views import (
     plain_text,
     sequence_items,
 )
+from ckptscope.sources import Window
 
 _MODULE = "torch.distributed.checkpoint"
 
@@ -47,7 +50,10 @@ def read_distributed(
     name = root + METADATA_NAME
     source = members.open(name)
     graph = trace_pickle(source, limits=limits, size_bytes=source.size, member=name)
-    reader = _Reader(members, root, limits)
+    reader = _Reader(members, root, limits, containers)
+    reader.further.follow_payloads(graph, source)
+    reader.further.read_rest(source, graph.size_bytes)
+    reader.findings += [*oddity_findings(graph), *behind_stop(source.size, graph)]
     held = attribute_map(graph.root) if type(graph.root) is Instance else {}
     described = mapping_pairs(held.get("state_dict_metadata"))
     if described is None:
@@ -58,10 +64,12 @@ def read_distributed(
     paths = dict(_planner_paths(held.get("planner_data")))
     tables = reader.tables(described, paths)
     files = claimed_by(members, root)
+    reader.look_between(files)
     return Contents(
         source=members.source,
         containers=containers,
-        further_graphs=(graph, *reader.graphs),
+        further_graphs=(graph, *reader.graphs, *reader.further.finish()),
+        reached=tuple(reader.further.reached),
         tables=tables,
         values=tuple(reader.values),
         storages=reader.storages,
@@ -99,7 +107,13 @@ class _Place(msgspec.Struct, frozen=True):
 class _Reader:
     """Collects tensors, pieces and plain values."""
 
-    def __init__(self, members: MemberTable, root: str, limits: Limits) -> None:
+    def __init__(
+        self,
+        members: MemberTable,
+        root: str,
+        limits: Limits,
+        containers: tuple[ContainerKind, ...],
+    ) -> None:
         self._members = members
         self._root = root
         self._limits = limits
@@ -109,6 +123,9 @@ class _Reader:
         self.pieces: dict[str, Piece] = {}
         self.values: list[tuple[str, object]] = []
         self.findings: list[Finding] = []
+        self.further = FurtherPickles(limits, self.findings, containers=containers)
+        #: Pieces by their file: first byte and end.
+        self._spans: dict[str, list[tuple[int, int]]] = {}
 
     def places(self, pairs: Pairs) -> None:
         """Take up which file holds which piece."""
@@ -125,6 +142,7 @@ class _Reader:
                 and type(length) is int
             ):
                 self._places[name, _sizes(key.get("offset")) or ()] = _Place(file, start, length)
+                self._spans.setdefault(self._root + file, []).append((start, start + length))
 
     def tables(
         self, described: Pairs, paths: dict[str, tuple[str, ...]]
@@ -168,6 +186,7 @@ class _Reader:
                 finding(
                     Code.CHUNKS_INCOMPLETE,
                     f"{name[:200]!r}: the pieces hold {covered:,} of {whole:,} elements",
+                    key=name[:400],
                 )
             )
         only = parts[0] if len(parts) == 1 and parts[0].shape == shape else None
@@ -247,6 +266,7 @@ class _Reader:
                 finding(
                     Code.SHARD_MISSING,
                     f"{key[:200]!r} is in {place.file[:200]!r}, which is not there",
+                    key=key[:400],
                 )
             )
             return None
@@ -255,6 +275,7 @@ class _Reader:
                 partial(self._members.open, member), place.start, place.length, member, self._limits
             )
         except ArtifactError as error:
+            self.further.reached += [one for one in error.reached if isinstance(one, Import)]
             self.findings.append(
                 finding(
                     Code.MEMBER_UNREADABLE,
@@ -264,9 +285,49 @@ class _Reader:
                 )
             )
             return None
-        self.graphs.append(piece.graph)
+        self.graphs += [piece.graph, *piece.contents.further_graphs]
+        self.further.reached += piece.contents.reached
         self.findings += piece.findings
         return piece
+
+    def look_between(self, files: list[str]) -> None:
+        """Trace what stands in the files and is no piece; note pieces that overlap.
+
+        A file whose pieces are all described has no such bytes.
+        """
+        for file in files:
+            if not file.endswith(PIECES_ENDING):
+                continue
+            position, size = 0, self._members.entries[file].size_bytes
+            for start, end in [*sorted(self._spans.get(file, [])), (size, size)]:
+                if start > position:
+                    self._look_at_gap(file, position, min(start, size))
+                elif start < position and end > start and start < size:
+                    self.findings.append(
+                        finding(
+                            Code.MEMBERS_OVERLAP,
+                            f"a piece starts {position - start:,} bytes before the piece before "
+                            "it ends",
+                            member=file,
+                            offset_bytes=start,
+                        )
+                    )
+                position = max(position, end)
+
+    def _look_at_gap(self, file: str, start: int, end: int) -> None:
+        self.findings.append(
+            finding(
+                Code.NOT_READ,
+                f"{end - start:,} bytes belong to no piece that .metadata describes",
+                severity=Severity.WARNING,
+                member=file,
+                offset_bytes=start,
+            )
+        )
+        name = f"{file} from byte {start}"
+        self.further.look_at(
+            lambda: Window(self._members.open(file), start, end - start, name), name
+        )
 
     def _odd(self, name: str, what: str) -> None:
         self.findings.append(

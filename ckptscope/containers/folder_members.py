@@ -5,17 +5,19 @@ Enters: a path. Leaves: its files by relative path. Links are noted and not foll
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ckptscope.containers.contents import finding
-from ckptscope.containers.members import Entry
+from ckptscope.containers.members import Entry, OtherView
+from ckptscope.containers.pickle_starts import START_BYTES
 from ckptscope.containers.zip_archive import unsafe_path
+from ckptscope.containers.zip_headers import is_notable
 from ckptscope.errors import ArtifactError, LimitError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
-from ckptscope.sources import ByteSource, MemorySource, open_local
+from ckptscope.sources import ByteSource, MemorySource, Stamp, open_local, stamp_of
 
 #: Files of one folder kept open; systems allow a process a thousand or so.
 _MOST_OPEN = 64
@@ -31,6 +33,8 @@ class FolderMembers:
         self.source: ByteSource = MemorySource(b"")
         self.entries: dict[str, Entry] = {}
         self.findings: list[Finding] = []
+        #: How files and folders stood when they were listed.
+        self.stamps: dict[str, Stamp | None] = {}
         self._opened: dict[str, ByteSource] = {}
 
     @property
@@ -58,9 +62,31 @@ class FolderMembers:
         """Sizes of files are what the system says."""
         return name in self.entries
 
-    def shadowed(self, name: str) -> list[Callable[[], ByteSource]]:
+    def starts(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Yield files that may be pickles, zips or programs, with their first bytes."""
+        for name in self.entries:
+            start = self.head(name, START_BYTES) if name.startswith(prefix) else b""
+            if is_notable(start):
+                yield name, start
+
+    def other_views(self) -> list[OtherView]:
         """A folder holds no two files of one name."""
         return []
+
+    def unrecorded_crcs(self) -> int | None:
+        """A folder records no checksums."""
+        return len(self.entries)
+
+    def wrong_crcs(self, progress: Callable[[int], None]) -> tuple[Finding, ...]:
+        """There is nothing to compare."""
+        return ()
+
+    def changed(self) -> str | None:
+        """Name a file or folder that is not as it was when it was listed; None if all are."""
+        for name, stamp in self.stamps.items():
+            if stamp_of(self._path / name) != stamp:
+                return name
+        return None
 
 
 def read_folder_members(path: Path, limits: Limits) -> FolderMembers:
@@ -74,6 +100,7 @@ def read_folder_members(path: Path, limits: Limits) -> FolderMembers:
     pending = [""]
     while pending:
         below = pending.pop()
+        table.stamps[below or "."] = stamp_of(path / below)
         for item in _scan(path / below):
             name = f"{below}{item.name}"
             if _kind_of(item) == "link":
@@ -83,8 +110,9 @@ def read_folder_members(path: Path, limits: Limits) -> FolderMembers:
             elif _kind_of(item) == "folder":
                 pending.append(f"{name}/")
             elif _kind_of(item) == "file":
-                size = item.stat(follow_symlinks=False).st_size
-                table.entries[name] = Entry(size, size, None)
+                status = item.stat(follow_symlinks=False)
+                table.stamps[name] = Stamp.of(status)
+                table.entries[name] = Entry(status.st_size, status.st_size, None)
             if len(table.entries) > limits.members:
                 raise LimitError(
                     "members", allowed=limits.members, actual=len(table.entries), member=name
@@ -127,5 +155,6 @@ def pick_folder_members(path: Path, names: list[str]) -> FolderMembers:
             # Missing, or a name that no file can have: said by the one who wants it.
             continue
         if stat.S_ISREG(status.st_mode):
+            table.stamps[name] = Stamp.of(status)
             table.entries[name] = Entry(status.st_size, status.st_size, None)
     return table

@@ -105,16 +105,16 @@ def _packages(members: MemberTable, names: Names, limits: Limits) -> Iterator[Pl
                 claims=_below(root),
                 containers=_special(members, root, ContainerKind.TORCH_PACKAGE),
                 location=(name,) if len(pickles) > 1 else (),
-                read=partial(_read_package, members, root, name, limits),
+                read=partial(_read_package, members, root, name, limits, name == pickles[0]),
             )
 
 
 def _read_package(
-    members: MemberTable, root: str, name: str, limits: Limits, chain: _Chain
+    members: MemberTable, root: str, name: str, limits: Limits, is_first: bool, chain: _Chain
 ) -> Contents:
     from ckptscope.containers.torch_package import read_package_pickle
 
-    return read_package_pickle(members, root, name, limits, containers=chain)
+    return read_package_pickle(members, root, name, limits, containers=chain, with_rest=is_first)
 
 
 def _exports(members: MemberTable, names: Names, limits: Limits) -> Iterator[Place]:

@@ -7,7 +7,8 @@ Source: `torch/serialization.py`, `_legacy_save` and `_legacy_load`.
 """
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings, system_facts
-from ckptscope.errors import ContainerFormatError
+from ckptscope.containers.further_pickles import FurtherPickles, keep_reached
+from ckptscope.errors import ArtifactError, ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.dtypes import storage_bytes
 from ckptscope.facts.findings import Code, Finding, Severity
@@ -34,19 +35,24 @@ def read_legacy_stream(
     """
     position = 0
     graphs: list[PickleGraph] = []
-    for _ in range(5):
-        graph = trace_pickle(source, limits=limits, offset_bytes=position, member=source.name)
-        graphs.append(graph)
-        position += graph.size_bytes
-    _, version, system, main, keys = graphs
-    if version.root != _PROTOCOL_VERSION:
-        raise ContainerFormatError(
-            f"expected stream protocol {_PROTOCOL_VERSION}, found {short(version.root)}",
-            member=source.name,
-        )
-    findings = oddity_findings(main)
+    try:
+        for _ in range(5):
+            graph = trace_pickle(source, limits=limits, offset_bytes=position, member=source.name)
+            graphs.append(graph)
+            position += graph.size_bytes
+        _, version, system, main, keys = graphs
+        if version.root != _PROTOCOL_VERSION:
+            raise ContainerFormatError(
+                f"expected stream protocol {_PROTOCOL_VERSION}, found {short(version.root)}",
+                member=source.name,
+            )
+        names = _key_list(keys.root, source)
+    except ArtifactError as error:
+        # What the pickles before it named would have been imported by then.
+        keep_reached(error, (one for graph in graphs for one in graph.imports))
+        raise
+    findings = [found for graph in graphs for found in oddity_findings(graph)]
     uses = storage_uses(main.persistent)
-    names = _key_list(keys.root, source)
     _compare_keys(names, uses, findings)
     storages, end = _walk_storages(source, position, names, uses, findings)
     if end is not None and end < source.size:
@@ -56,16 +62,20 @@ def read_legacy_stream(
                 f"{source.size - end:,} bytes follow the last storage",
                 severity=Severity.WARNING,
                 offset_bytes=end,
-                advice="torch.load does not read them; another saved object may follow",
             )
         )
+    further = FurtherPickles(limits, findings, containers=containers)
+    for graph in (*graphs[:3], keys):
+        further.follow_payloads(graph, source)
     return Contents(
         source=source,
         containers=containers,
         graph=main,
-        further_graphs=(*graphs[:3], keys),
+        further_graphs=(*graphs[:3], keys, *further.finish()),
+        reached=tuple(further.reached),
         storages=storages,
         pickle_bytes=position,
+        end_bytes=end,
         format_facts=(("stream protocol", str(version.root)), *system_facts(system)),
         findings=findings,
         read_storage=_StreamStorages(source),
@@ -92,6 +102,7 @@ def _compare_keys(names: list[str], uses: dict[str, StorageUse], findings: list[
                 finding(
                     Code.STREAM_KEYS_DIFFER,
                     f"{len(keys):,} storages are {what}, the first: {shown}",
+                    evidence=tuple(f"storage {key!r:.60}" for key in keys[:3]),
                 )
             )
 

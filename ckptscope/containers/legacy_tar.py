@@ -13,13 +13,15 @@ from functools import partial
 import msgspec
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings, system_facts
+from ckptscope.containers.further_pickles import FurtherPickles
 from ckptscope.containers.tar_members import TarMembers
+from ckptscope.containers.torch_layout import behind_stop
 from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.dtypes import STORAGE_DTYPES, TENSOR_DTYPES, storage_bytes
-from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
-from ckptscope.facts.pickled import GlobalRef, PickleGraph
+from ckptscope.facts.pickled import GlobalRef, Import
 from ckptscope.facts.tensors import ExternalTensor, StorageUse
 from ckptscope.pickles import trace_pickle
 from ckptscope.pickles.persistent import MOST, storage_uses
@@ -50,7 +52,9 @@ def read_legacy_tar(
     contents = members.open("pickle")
     graph = trace_pickle(contents, limits=limits, size_bytes=contents.size, member="pickle")
     findings += oddity_findings(graph)
-    further: list[PickleGraph] = []
+    findings += behind_stop(contents.size, graph)
+    further = FurtherPickles(limits, findings, containers=containers)
+    further.read_rest(contents, graph.size_bytes)
     tensors: dict[str, ExternalTensor] = {}
     if "tensors" in members.entries:
         tensors = _Tensors(members.open("tensors"), limits, further).read()
@@ -58,6 +62,7 @@ def read_legacy_tar(
     try:
         reader.read(storage_uses(graph.persistent))
     except ArtifactError as error:
+        further.reached += [one for one in error.reached if isinstance(one, Import)]
         findings.append(
             finding(
                 Code.ARCHIVE_TRUNCATED,
@@ -68,11 +73,15 @@ def read_legacy_tar(
         )
     system = _trace_system(members, limits, further, findings)
     used = set(_REQUIRED) | {"tensors"}
+    for name in members.entries:
+        if name not in used:
+            further.look_at_member(members, name)
     return Contents(
         source=members.source,
         containers=containers,
         graph=graph,
-        further_graphs=tuple(further),
+        further_graphs=further.finish(),
+        reached=tuple(further.reached),
         external_tensors={pid: reader.resolve(tensor) for pid, tensor in tensors.items()},
         storages=reader.storages,
         storage_uses=reader.uses,
@@ -88,32 +97,28 @@ def read_legacy_tar(
 
 
 def _trace_system(
-    members: TarMembers, limits: Limits, further: list[PickleGraph], findings: list[Finding]
+    members: TarMembers, limits: Limits, further: FurtherPickles, findings: list[Finding]
 ) -> tuple[tuple[str, str], ...]:
     source = members.open("sys_info")
     try:
         graph = trace_pickle(source, limits=limits, size_bytes=source.size, member="sys_info")
     except ArtifactError as error:
-        findings.append(
-            finding(
-                Code.PICKLE_SECOND_UNREADABLE,
-                f"cannot be read: {error.message}",
-                severity=Severity.WARNING,
-                member="sys_info",
-            )
-        )
+        further.note_broken(error, "sys_info")
         return ()
-    further.append(graph)
+    further.graphs.append(graph)
+    further.follow_payloads(graph, source)
+    findings += oddity_findings(graph)
+    further.read_rest(source, graph.size_bytes)
     return system_facts(graph)
 
 
 class _Records:
     """Steps through a member of pickles and raw fields."""
 
-    def __init__(self, source: ByteSource, limits: Limits, graphs: list[PickleGraph]) -> None:
+    def __init__(self, source: ByteSource, limits: Limits, further: FurtherPickles) -> None:
         self._source = source
         self._limits = limits
-        self._graphs = graphs
+        self._further = further
         self._position = 0
 
     def _pickle(self) -> object:
@@ -125,7 +130,8 @@ class _Records:
             first_read_bytes=_RECORD_BYTES,
         )
         if graph.imports:
-            self._graphs.append(graph)
+            self._further.graphs.append(graph)
+            self._further.follow_payloads(graph, self._source)
         self._position += graph.size_bytes
         return graph.root
 
@@ -207,8 +213,8 @@ class _Storages(_Records):
     last a pickled list of views (key, root key, offset, count).
     """
 
-    def __init__(self, source: ByteSource, limits: Limits, graphs: list[PickleGraph]) -> None:
-        super().__init__(source, limits, graphs)
+    def __init__(self, source: ByteSource, limits: Limits, further: FurtherPickles) -> None:
+        super().__init__(source, limits, further)
         self.storages: dict[str, Storage] = {}
         self.uses: dict[str, StorageUse] = {}
         self.complete = False

@@ -14,7 +14,7 @@ EXPORT_MEMBER = "archive_format"
 EXPORT_FORMAT = b"pt2"
 MODEL_JSON = "model.json"
 METADATA_NAME = ".metadata"
-_PIECES_ENDING = ".distcp"
+PIECES_ENDING = ".distcp"
 _PACKAGE_MARKS = (".data/extern_modules", ".data/python_version")
 
 
@@ -90,9 +90,7 @@ def claimed_by(members: MemberTable, root: str) -> list[str]:
         name
         for name in members.entries
         if name == root + METADATA_NAME
-        or (
-            name.startswith(root) and name.endswith(_PIECES_ENDING) and "/" not in name[len(root) :]
-        )
+        or (name.startswith(root) and name.endswith(PIECES_ENDING) and "/" not in name[len(root) :])
     ]
 
 

@@ -4,7 +4,7 @@ Enters: an archive or a folder. Leaves: a `MemberTable`, on which `torch_layout`
 without knowing what holds them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -26,6 +26,22 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     size_bytes: int
     stored_bytes: int
     offset_bytes: int | None
+
+
+class OtherView(msgspec.Struct, frozen=True):
+    """Bytes that another reader would take for a member, or for the whole file.
+
+    Attributes:
+        name: What they are.
+        open: Opens them.
+        is_noted: Whether a finding says already that readers disagree.
+        is_member: Whether the directory lists it, so that it should open.
+    """
+
+    name: str
+    open: Callable[[], ByteSource]
+    is_noted: bool
+    is_member: bool = False
 
 
 class MemberTable(Protocol):
@@ -63,5 +79,14 @@ class MemberTable(Protocol):
     def believable(self, name: str) -> bool:
         """Whether the declared size of a member can be believed; notes a finding if not."""
 
-    def shadowed(self, name: str) -> list[Callable[[], ByteSource]]:
-        """Return ways to open other members of the same name."""
+    def starts(self, prefix: str) -> Iterable[tuple[str, bytes]]:
+        """Return members below a prefix that may be pickles, zips or programs: first bytes."""
+
+    def other_views(self) -> list[OtherView]:
+        """Return what other readers would see: members of the same name, hidden ones, ..."""
+
+    def unrecorded_crcs(self) -> int | None:
+        """Return how many members have no checksum; None if those that it records are checked."""
+
+    def wrong_crcs(self, progress: Callable[[int], None]) -> tuple[Finding, ...]:
+        """Read every member and compare its checksum, once."""

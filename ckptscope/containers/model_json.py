@@ -8,6 +8,7 @@ Source: `caffe2/proto/torch.proto` (ModelDef, ModuleDef, ParameterDef, TensorDef
 
 from ckptscope.containers.contents import Contents, TensorTable, finding
 from ckptscope.containers.described import as_layout, as_list, as_mapping, as_number
+from ckptscope.containers.further_pickles import scan_members
 from ckptscope.containers.json_text import read_json
 from ckptscope.containers.marks import MODEL_JSON
 from ckptscope.containers.member_storages import MemberStorages
@@ -49,10 +50,19 @@ def read_model_json(
     names = [member for member in members.entries if member.startswith(root)]
     claimed = {storage.member for storage in reader.storages.values()}
     code = [member for member in names if member.startswith(f"{root}code/")]
+    further = scan_members(
+        members,
+        (member for member in names if member not in claimed and member != name),
+        limits,
+        reader.findings,
+        containers=containers,
+    )
     return Contents(
         source=members.source,
         containers=containers,
         tables=(TensorTable(path="", tensors=tuple(tensors)),),
+        further_graphs=further.finish(),
+        reached=tuple(further.reached),
         storages=reader.storages,
         pickle_bytes=members.entries[name].stored_bytes,
         format_facts=(
@@ -67,6 +77,7 @@ def read_model_json(
             and member not in (name, f"{root}version", f"{root}attributes.pkl")
             and not member.startswith(f"{root}debug/")
         ),
+        code_members=tuple(member for member in code if member.endswith(".py")),
         findings=reader.findings,
         read_storage=MemberStorages(members),
     )
@@ -116,7 +127,11 @@ class _Reader:
         storage = self._storage(str(data.get("key", "")))
         if dtype not in _DTYPES:
             self.findings.append(
-                finding(Code.DTYPE_UNKNOWN, f"{key[:200]!r} has the unknown dtype {dtype!r:.40}")
+                finding(
+                    Code.DTYPE_UNKNOWN,
+                    f"{key[:200]!r} has the unknown dtype {dtype!r:.40}",
+                    key=key[:400],
+                )
             )
         device = entry.get("device")
         shape, stride = as_layout(

@@ -7,18 +7,18 @@ Source: numpy/lib/format.py, "Format Version 1.0" to "3.0".
 """
 
 import re
+from functools import partial
 
 from ckptscope.containers.contents import Contents, finding, no_storage
+from ckptscope.containers.further_pickles import FurtherPickles
 from ckptscope.containers.members import MemberTable
-from ckptscope.errors import ArtifactError, ContainerFormatError
+from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind
-from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
-from ckptscope.facts.pickled import PickleGraph
 from ckptscope.facts.tensors import ArrayInfo
-from ckptscope.pickles import trace_pickle
 from ckptscope.pickles.numpy_rules import code_name
-from ckptscope.sources import ByteSource
+from ckptscope.sources import ByteSource, Window
 
 MAGIC = b"\x93NUMPY"
 #: Length fields of the header, by major version.
@@ -28,6 +28,7 @@ _MOST_HEADER_BYTES = 64 << 10
 #: Digits of the largest 64-bit size.
 _MOST_DIGITS = 19
 _DESCR = re.compile(r"'descr': ('([^']{1,40})'|\[)")
+_OBJECT_FIELD = re.compile(r"'\|?O'")
 _ORDER = re.compile(r"'fortran_order': (True|False)")
 _SHAPE = re.compile(r"'shape': \(([0-9, L]*)\)")
 
@@ -40,15 +41,17 @@ def read_numpy_file(
     Raises:
         ContainerFormatError: The header breaks the format.
     """
-    graphs: list[PickleGraph] = []
     findings: list[Finding] = []
-    array, header_bytes = _array(source, "", limits, graphs, findings)
+    further = FurtherPickles(limits, findings, containers=containers)
+    array, header_bytes, end = _array(source, "", further, findings)
     return Contents(
         source=source,
         containers=containers,
         arrays=(array,),
-        further_graphs=tuple(graphs),
+        further_graphs=further.finish(),
+        reached=tuple(further.reached),
         pickle_bytes=header_bytes + (array.size_bytes or 0),
+        end_bytes=end,
         findings=findings,
         read_storage=no_storage,
     )
@@ -62,19 +65,20 @@ def read_numpy_archive(
     Raises:
         ArtifactError: A member breaks the format.
     """
-    graphs: list[PickleGraph] = []
     findings: list[Finding] = []
+    further = FurtherPickles(limits, findings, containers=containers)
     arrays = []
     stored = 0
     for name, entry in members.entries.items():
-        array, _ = _array(members.open(name), name, limits, graphs, findings)
+        array, _, _ = _array(members.open(name), name, further, findings)
         arrays.append(array)
         stored += entry.stored_bytes
     return Contents(
         source=members.source,
         containers=containers,
         arrays=tuple(arrays),
-        further_graphs=tuple(graphs),
+        further_graphs=further.finish(),
+        reached=tuple(further.reached),
         pickle_bytes=stored,
         findings=findings,
         read_storage=no_storage,
@@ -84,11 +88,10 @@ def read_numpy_archive(
 def _array(
     source: ByteSource,
     name: str,
-    limits: Limits,
-    graphs: list[PickleGraph],
+    further: FurtherPickles,
     findings: list[Finding],
-) -> tuple[ArrayInfo, int]:
-    """Return the array of one file and the bytes of its header."""
+) -> tuple[ArrayInfo, int, int | None]:
+    """Return the array of one file, the bytes of its header, and where its elements end."""
     start, header = _header(source)
     descr, order, shape = _DESCR.search(header), _ORDER.search(header), _SHAPE.search(header)
     if descr is None or order is None or shape is None:
@@ -97,19 +100,21 @@ def _array(
         )
     sizes = _sizes(shape[1], source)
     code = descr[2] or "structured"
-    objects = code.endswith("O")
+    # Of an array of records that hold objects numpy pickles the whole.
+    objects = code.endswith("O") or (descr[2] is None and _OBJECT_FIELD.search(header) is not None)
     if objects:
-        _trace_objects(source, start, limits, graphs, findings)
+        held = Window(source, start, max(source.size - start, 0), source.name)
+        further.read_source(partial(_same, held), source.name or "")
     dtype, item = code_name(code)
-    held = source.size - start
+    held_bytes = source.size - start
     wanted = item
     for size in sizes:
         wanted *= size
-    if item and not objects and wanted != held:
+    if item and not objects and wanted != held_bytes:
         findings.append(
             finding(
-                Code.STORAGE_SHORT if wanted > held else Code.ARCHIVE_TRAILING,
-                f"expected {wanted:,} bytes of elements, found {held:,}",
+                Code.STORAGE_SHORT if wanted > held_bytes else Code.ARCHIVE_TRAILING,
+                f"expected {wanted:,} bytes of elements, found {held_bytes:,}",
                 member=name or None,
             )
         )
@@ -118,9 +123,13 @@ def _array(
         shape=sizes,
         dtype=dtype,
         fortran_order=order[1] == "True",
-        size_bytes=None if objects else held,
+        size_bytes=None if objects else held_bytes,
     )
-    return array, start
+    return array, start, start + wanted if item and not objects else None
+
+
+def _same(source: ByteSource) -> ByteSource:
+    return source
 
 
 def _sizes(text: str, source: ByteSource) -> tuple[int, ...]:
@@ -153,23 +162,3 @@ def _header(source: ByteSource) -> tuple[int, str]:
         )
     start = 8 + width
     return start + length, source.read(start, length).decode("utf-8", "replace")
-
-
-def _trace_objects(
-    source: ByteSource,
-    start: int,
-    limits: Limits,
-    graphs: list[PickleGraph],
-    findings: list[Finding],
-) -> None:
-    try:
-        graphs.append(trace_pickle(source, limits=limits, offset_bytes=start, member=source.name))
-    except ArtifactError as error:
-        findings.append(
-            finding(
-                Code.PICKLE_SECOND_UNREADABLE,
-                f"the pickle of an object array cannot be read: {error}",
-                severity=Severity.WARNING,
-                member=source.name,
-            )
-        )

@@ -10,6 +10,8 @@ import msgspec
 
 from ckptscope.containers.contents import Contents
 from ckptscope.containers.marks import find_roots
+from ckptscope.containers.nested import attach_nested, load_unvisited
+from ckptscope.containers.readings import add_other_views
 from ckptscope.containers.torch_layout import read_torch_layout
 from ckptscope.containers.zip_members import read_zip_members
 from ckptscope.errors import ContainerFormatError
@@ -58,6 +60,9 @@ def read_piece(
             f"expected one torch zip, found {len(roots)} roots", member=member, offset_bytes=start
         )
     contents = read_torch_layout(members, roots[0], limits, containers=(ContainerKind.TORCH_ZIP,))
+    add_other_views(members, contents, limits)
+    attach_nested(contents, limits)
+    load_unvisited(contents, limits)
     graph = contents.graph
     if graph is None:
         raise ContainerFormatError("expected a pickle, found none", member=member)

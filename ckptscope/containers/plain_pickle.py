@@ -5,16 +5,12 @@ imports.
 """
 
 from ckptscope.containers.contents import Contents, finding, no_storage, oddity_findings
-from ckptscope.errors import ArtifactError
+from ckptscope.containers.further_pickles import MOST_PICKLES, FurtherPickles
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
-from ckptscope.facts.pickled import PickleGraph
 from ckptscope.pickles import trace_pickle
 from ckptscope.sources import ByteSource
-
-#: Pickles in one file beyond which the rest is left; joblib and loggers write a handful.
-_MOST_PICKLES = 64
 
 
 def read_plain_pickle(
@@ -36,37 +32,34 @@ def read_plain_pickle(
         )
         for reference in graph.persistent[:1]
     ]
-    further, end = _trace_rest(source, graph.size_bytes, limits, findings)
+    further = FurtherPickles(limits, findings, containers=containers)
+    end = _trace_rest(source, graph.size_bytes, further, findings)
     return Contents(
         source=source,
         containers=containers,
         graph=graph,
-        further_graphs=tuple(further),
+        further_graphs=further.finish(),
+        reached=tuple(further.reached),
         pickle_bytes=end,
+        end_bytes=end if len(further.graphs) < MOST_PICKLES else None,
         findings=findings,
         read_storage=no_storage,
     )
 
 
 def _trace_rest(
-    source: ByteSource, position: int, limits: Limits, findings: list[Finding]
-) -> tuple[list[PickleGraph], int]:
-    graphs: list[PickleGraph] = []
-    while position < source.size and len(graphs) < _MOST_PICKLES:
-        try:
-            graph = trace_pickle(source, limits=limits, offset_bytes=position, member=source.name)
-        except ArtifactError:
-            # What follows is no pickle; it is reported below as bytes that nobody reads.
-            break
-        graphs.append(graph)
-        position += graph.size_bytes
+    source: ByteSource, first_bytes: int, further: FurtherPickles, findings: list[Finding]
+) -> int:
+    """Trace the pickles behind the first; return where the last of them ends."""
+    position = further.read_rest(source, first_bytes)
+    graphs = further.graphs
     if graphs:
         findings.append(
             finding(
                 Code.PICKLE_TRAILING,
                 f"{len(graphs)} more pickles follow the first; an unpickler reads one at a time",
                 severity=Severity.WARNING,
-                offset_bytes=graphs[0].size_bytes,
+                offset_bytes=first_bytes,
             )
         )
     if position < source.size:
@@ -78,4 +71,4 @@ def _trace_rest(
                 offset_bytes=position,
             )
         )
-    return graphs, position
+    return position

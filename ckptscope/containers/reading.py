@@ -5,7 +5,7 @@ none, or is damaged, an `Unread` that says why. Nothing is extracted to disk; a 
 or member is spooled to a file without a name. Readers are loaded when a file needs them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,23 +14,26 @@ import msgspec
 from ckptscope.containers import triage
 from ckptscope.containers.contents import Contents
 from ckptscope.containers.folder_members import pick_folder_members, read_folder_members
+from ckptscope.containers.further_pickles import keep_reached, scan_members
 from ckptscope.containers.layouts import Place as CheckpointPlace
 from ckptscope.containers.layouts import find_places
-from ckptscope.containers.marks import is_headless
+from ckptscope.containers.marks import PIECES_ENDING, is_headless
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.nested import attach_nested
+from ckptscope.containers.readings import add_other_views, with_other_readings
 from ckptscope.containers.sharded import Index, find_indexes, read_index, read_sharded
+from ckptscope.containers.singles import read_single
 from ckptscope.containers.sniff import Format, sniff_format
 from ckptscope.containers.zip_rows import row_finding, split_archives
 from ckptscope.errors import (
     ArtifactError,
     ContainerFormatError,
     LimitError,
-    PickleFormatError,
     UnknownContainerError,
 )
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import Import
 from ckptscope.sources import ByteSource, MemorySource, open_local
 
 _Chain = tuple[ContainerKind, ...]
@@ -54,6 +57,11 @@ class Unread(msgspec.Struct, frozen=True, kw_only=True):
     location: tuple[str, ...]
     error: ArtifactError
 
+    @property
+    def is_something_else(self) -> bool:
+        """Whether it is no checkpoint at all, and names nothing that loading it would import."""
+        return isinstance(self.error, UnknownContainerError) and not self.error.reached
+
 
 Outcome = Contents | Unread
 
@@ -63,22 +71,45 @@ class _Place(msgspec.Struct, frozen=True):
 
     containers: _Chain = ()
     location: tuple[str, ...] = ()
+    name: str = ""
 
     def inside(self, kind: ContainerKind) -> "_Place":
-        return _Place((*self.containers, kind), self.location)
+        return _Place((*self.containers, kind), self.location, self.name)
 
     def at(self, member: str) -> "_Place":
-        return _Place(self.containers, (*self.location, member))
+        return _Place(self.containers, (*self.location, member), member)
 
 
-def read_file(source: ByteSource, limits: Limits) -> Iterator[Outcome]:
+def read_file(source: ByteSource, limits: Limits, name: str = "") -> Iterator[Outcome]:
     """Read all checkpoints of one file, in the order of its members.
+
+    Args:
+        source: Its bytes.
+        limits: Bounds of the reading.
+        name: What the file is called. Nothing is told by it but whether several archives in a row
+            are what such a file should hold.
 
     Raises:
         LimitError: It holds more checkpoints than may be reported.
     """
     limits = limits.metered(source.size)
-    return _read(source, _Place(), limits)
+    return _read(source, _Place(name=name), limits)
+
+
+def read_inside(source: ByteSource, containers: _Chain, limits: Limits) -> Iterator[Outcome]:
+    """Read all checkpoints in a part of a file that is being read already.
+
+    Args:
+        source: The part.
+        containers: Chain that leads to it.
+        limits: The limits of the file, with what has been spent.
+    """
+    return _read(source, _Place(containers), limits)
+
+
+def read_members_of(members: MemberTable, containers: _Chain, limits: Limits) -> Iterator[Outcome]:
+    """Read all checkpoints among members of an archive; `containers` leads to the archive."""
+    return _read_archive(members, _Place(containers), limits)
 
 
 def read_folder(path: Path, limits: Limits) -> Iterator[Outcome]:
@@ -131,8 +162,17 @@ def _dispatch(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
         if archives:
             yield from _read_row(archives, place, limits)
         else:
-            yield from _read_archive(_open_zip(source, limits), place, limits)
-    elif found is Format.TAR:
+            yield from _read_archive(_open_zip(source, place, limits), place, limits)
+    else:
+        yield from with_other_readings(
+            _read_other(source, found, place, limits), source, found, place.containers, limits
+        )
+
+
+def _read_other(
+    source: ByteSource, found: Format, place: _Place, limits: Limits
+) -> Iterator[Outcome]:
+    if found is Format.TAR:
         yield from _read_tar(source, place, limits)
     elif found in _COMPRESSED:
         from ckptscope.containers.compressed import unpack
@@ -140,7 +180,9 @@ def _dispatch(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
         kind = _COMPRESSED[found]
         yield from _read(unpack(source, kind, limits), place.inside(kind), limits)
     else:
-        yield _read_single(source, found, place, limits)
+        contents = read_single(source, found, place.containers, limits)
+        contents.location = place.location
+        yield contents
 
 
 def _read_row(archives: list[ByteSource], place: _Place, limits: Limits) -> Iterator[Outcome]:
@@ -150,61 +192,23 @@ def _read_row(archives: list[ByteSource], place: _Place, limits: Limits) -> Iter
     for index, archive in enumerate(archives):
         for outcome in _read(archive, inner.at(f"archive {index} at byte {start}"), limits):
             if isinstance(outcome, Contents) and index == 0:
-                outcome.findings = [row_finding(len(archives)), *outcome.findings]
+                noted = row_finding(archives, is_format=place.name.endswith(PIECES_ENDING))
+                outcome.findings = [noted, *outcome.findings]
             yield outcome
         start += archive.size
 
 
-def _open_zip(source: ByteSource, limits: Limits) -> MemberTable:
+def _open_zip(source: ByteSource, place: _Place, limits: Limits) -> MemberTable:
     from ckptscope.containers.zip_members import read_zip_members
 
     try:
         return read_zip_members(source, limits)
     except ContainerFormatError as error:
-        from ckptscope.containers.cut_off import explain_cut_off
+        from ckptscope.containers.cut_off import explain_cut_off, imports_by_headers
 
-        raise explain_cut_off(source, limits, error) from error
-
-
-def _read_single(source: ByteSource, found: Format, place: _Place, limits: Limits) -> Contents:
-    """Read a format that holds exactly one checkpoint."""
-    if found is not Format.UNKNOWN:
-        limits.count_checkpoint()
-    if found is Format.LEGACY_STREAM:
-        from ckptscope.containers.legacy_stream import read_legacy_stream
-
-        chain = place.inside(ContainerKind.LEGACY_STREAM).containers
-        contents = read_legacy_stream(source, limits, containers=chain)
-    elif found is Format.SAFETENSORS:
-        from ckptscope.containers.safetensors import read_safetensors
-
-        chain = place.inside(ContainerKind.SAFETENSORS).containers
-        contents = read_safetensors(source, limits, containers=chain)
-    elif found is Format.NUMPY:
-        from ckptscope.containers.numpy_files import read_numpy_file
-
-        chain = place.inside(ContainerKind.NUMPY).containers
-        contents = read_numpy_file(source, limits, containers=chain)
-    elif found in (Format.PICKLE, Format.MAYBE_PICKLE):
-        contents = _read_pickle(source, found, place, limits)
-    else:
-        raise triage.describe(source)
-    contents.location = place.location
-    attach_nested(contents, limits)
-    return contents
-
-
-def _read_pickle(source: ByteSource, found: Format, place: _Place, limits: Limits) -> Contents:
-    from ckptscope.containers.plain_pickle import read_plain_pickle
-
-    chain = place.inside(ContainerKind.PICKLE).containers
-    try:
-        return read_plain_pickle(source, limits, containers=chain)
-    except PickleFormatError as error:
-        # Text pickles have no magic number: what breaks off at once is most likely plain text.
-        if found is Format.MAYBE_PICKLE and (error.offset_bytes or 0) < 2 * len(b"cos\n"):
-            raise triage.describe(source) from error
-        raise
+        explained = explain_cut_off(source, limits, error)
+        keep_reached(explained, imports_by_headers(source, place.containers, limits))
+        raise explained from error
 
 
 def _read_tar(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Outcome]:
@@ -216,7 +220,13 @@ def _read_tar(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
         yield from _read_archive(members, place, limits)
         return
     chain = place.inside(ContainerKind.LEGACY_TAR).containers
-    contents = read_legacy_tar(members, limits, containers=chain)
+    try:
+        contents = read_legacy_tar(members, limits, containers=chain)
+    except ArtifactError as error:
+        keep_reached(error, _imports_of(members, members.entries, chain, limits))
+        raise
+    contents.archives = (members,)
+    add_other_views(members, contents, limits)
     contents.location = place.location
     contents.findings = [*members.findings, *contents.findings]
     attach_nested(contents, limits)
@@ -225,17 +235,30 @@ def _read_tar(source: ByteSource, place: _Place, limits: Limits) -> Iterator[Out
 
 def _read_archive(members: MemberTable, place: _Place, limits: Limits) -> Iterator[Outcome]:
     """Read what members lay out, and say so if there is nothing in them."""
-    sound = damaged = False
-    for outcome in _read_members(members, place, limits):
-        if isinstance(outcome, Contents):
-            if not sound or members.kind is ContainerKind.ZIP:
-                outcome.findings = [*members.findings, *outcome.findings]
-            sound = True
-        elif not isinstance(outcome.error, UnknownContainerError):
-            damaged = True
-        yield outcome
-    if not sound and not damaged:
-        raise _nothing_inside(members)
+    first = sound = True
+    found = False
+    try:
+        for outcome in _read_members(members, place, limits):
+            if isinstance(outcome, Contents):
+                outcome.archives = (members, *outcome.archives)
+                if not found or members.kind is ContainerKind.ZIP:
+                    outcome.findings = [*members.findings, *outcome.findings]
+                found = True
+            elif not outcome.is_something_else:
+                sound = False
+            if first:
+                add_other_views(members, outcome, limits)
+                first = False
+            yield outcome
+    except ArtifactError as error:
+        if first:
+            add_other_views(members, error, limits)
+        raise
+    if not found and sound:
+        nothing = _nothing_inside(members)
+        if first:
+            add_other_views(members, nothing, limits)
+        raise nothing
 
 
 def _read_members(members: MemberTable, place: _Place, limits: Limits) -> Iterator[Outcome]:
@@ -282,11 +305,22 @@ def _read_place(
     try:
         contents = found.read(chain)
     except ArtifactError as error:
+        claimed = [name for name in members.entries if found.claims(name)]
+        keep_reached(error, _imports_of(members, claimed, chain, limits))
         return Unread(containers=chain, location=location, error=error)
     contents.location = location
     contents.findings = [*found.findings, *contents.findings]
     attach_nested(contents, limits)
     return contents
+
+
+def _imports_of(
+    members: MemberTable, names: Iterable[str], chain: _Chain, limits: Limits
+) -> tuple[Import, ...]:
+    """Trace what can be of a checkpoint that cannot be read: its names count all the same."""
+    named = [name for name in names if not name[-1:].isdigit()]
+    notable = [name for name, _ in members.starts("") if name[-1:].isdigit()]
+    return scan_members(members, [*named, *notable], limits, [], containers=chain).imports
 
 
 def _read_shards(members: MemberTable, index: Index, place: _Place, limits: Limits) -> Contents:

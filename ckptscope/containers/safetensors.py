@@ -59,7 +59,7 @@ def read_safetensors(
             member=source.name,
             offset_bytes=data_start + begin,
         )
-    _check_tiling(spans, source, data_start, findings)
+    end = _check_tiling(spans, source, data_start, findings)
     order = {key: begin for begin, _, key in spans}
     tensors.sort(key=lambda tensor: order[tensor.key])
     return Contents(
@@ -68,6 +68,7 @@ def read_safetensors(
         tables=(TensorTable(path="", tensors=tuple(tensors)),),
         storages=storages,
         pickle_bytes=data_start,
+        end_bytes=end,
         metadata=metadata,
         findings=findings,
         read_storage=_Spans(source),
@@ -82,6 +83,7 @@ def _parse(
             finding(
                 Code.HEADER_DUPLICATE_KEY,
                 f"the key {key[:200]!r} stands twice in the header; the last counts",
+                key=key[:400],
             )
         )
 
@@ -128,7 +130,11 @@ def _tensor(
     )
     if dtype is None:
         findings.append(
-            finding(Code.DTYPE_UNKNOWN, f"{key[:200]!r} has the unknown dtype {name!r:.40}")
+            finding(
+                Code.DTYPE_UNKNOWN,
+                f"{key[:200]!r} has the unknown dtype {name!r:.40}",
+                key=key[:400],
+            )
         )
     wanted = storage_bytes(tensor.elements, dtype) if dtype else end - begin
     if end < begin or wanted != end - begin:
@@ -154,8 +160,8 @@ def _naturals(
 
 def _check_tiling(
     spans: list[tuple[int, int, str]], source: ByteSource, data_start: int, findings: list[Finding]
-) -> None:
-    """The offsets must cover the buffer without holes or overlap."""
+) -> int:
+    """Check that the offsets cover the buffer without holes or overlap; return where they end."""
     position = 0
     for begin, end, key in sorted(spans):
         if begin != position:
@@ -183,6 +189,7 @@ def _check_tiling(
                 offset_bytes=data_start + position,
             )
         )
+    return data_start + position
 
 
 class _Spans:

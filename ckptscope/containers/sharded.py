@@ -19,6 +19,7 @@ from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
+from ckptscope.facts.pickled import Import
 from ckptscope.sources import ByteSource
 
 _ENDING = ".index.json"
@@ -108,6 +109,7 @@ def read_sharded(
     """
     findings: list[Finding] = []
     shards: dict[str, Contents] = {}
+    reached: list[Import] = []
     for file in index.files:
         member = index.folder + file
         if unsafe_path(file):
@@ -124,13 +126,13 @@ def read_sharded(
                     Code.SHARD_MISSING,
                     f"the index names {file[:200]!r}, which is not there",
                     member=index.name,
-                    advice="get the missing file and put it beside the index",
                 )
             )
         else:
             try:
                 shards[file] = read_shard(member)
             except ArtifactError as error:
+                reached += [one for one in error.reached if isinstance(one, Import)]
                 findings.append(
                     finding(
                         Code.MEMBER_UNREADABLE,
@@ -143,6 +145,7 @@ def read_sharded(
         source=members.source,
         containers=containers,
         shards=shards,
+        reached=tuple(reached),
         shard_of=index.shard_of,
         pickle_bytes=index.size_bytes,
         metadata=index.metadata,

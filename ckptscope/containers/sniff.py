@@ -5,13 +5,13 @@ Enters: a source. Leaves: a `Format`, decided by bytes alone; names and endings 
 
 import enum
 
+from ckptscope.containers.pickle_starts import HIGHEST_PROTOCOL, begins_pickled
 from ckptscope.containers.signatures import is_legacy_stream, is_safetensors, is_tar
 from ckptscope.pickles.opcodes import Op
 from ckptscope.sources import ByteSource
 
 #: A tar header needs 512 bytes; everything else shows earlier.
 _HEAD_BYTES = 512
-_HIGHEST_PROTOCOL = 5
 _OPCODES = frozenset(int(op) for op in Op)
 
 
@@ -52,11 +52,11 @@ def sniff_format(source: ByteSource) -> Format:
         return Format.TAR
     if is_safetensors(head):
         return Format.SAFETENSORS
-    if head[:1] == b"\x80" and len(head) > 1 and head[1] <= _HIGHEST_PROTOCOL:
+    if head[:1] == b"\x80" and len(head) > 1 and head[1] <= HIGHEST_PROTOCOL:
         return Format.PICKLE
     if _ends_with_directory(source):
         return Format.ZIP
-    if head[:1] and head[0] in _OPCODES and _ends_with_stop(source):
+    if head[:1] and head[0] in _OPCODES and (_ends_with_stop(source) or begins_pickled(head)):
         return Format.MAYBE_PICKLE
     return Format.UNKNOWN
 

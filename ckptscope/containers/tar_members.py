@@ -13,9 +13,11 @@ from functools import partial
 import msgspec
 
 from ckptscope.containers.contents import finding
-from ckptscope.containers.members import Entry
+from ckptscope.containers.members import Entry, OtherView
+from ckptscope.containers.pickle_starts import START_BYTES
 from ckptscope.containers.signatures import TAR_BLOCK, tar_checksum_fits
 from ckptscope.containers.zip_archive import unsafe_path
+from ckptscope.containers.zip_headers import is_notable
 from ckptscope.errors import ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding, Severity
@@ -43,6 +45,8 @@ class TarMembers:
         self.size_bytes = source.size
         self.entries: dict[str, Entry] = {}
         self.findings: list[Finding] = []
+        #: First byte behind the closing zeros, if anything stands there.
+        self.end: int | None = None
         self._shadowed: list[tuple[str, Entry]] = []
 
     def add(self, name: str, entry: Entry) -> None:
@@ -77,11 +81,39 @@ class TarMembers:
         """Sizes in a tar are checked when it is read."""
         return name in self.entries
 
-    def shadowed(self, name: str) -> list[Callable[[], ByteSource]]:
-        """Return ways to open earlier members of the same name."""
-        return [
-            partial(self._window, name, entry) for other, entry in self._shadowed if other == name
+    def starts(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Yield members that may be pickles, zips or programs, with their first bytes."""
+        for name in self.entries:
+            start = self.head(name, START_BYTES) if name.startswith(prefix) else b""
+            if is_notable(start):
+                yield name, start
+
+    def other_views(self) -> list[OtherView]:
+        """Return members of a name that came again, and the bytes behind the end."""
+        views = [
+            OtherView(
+                f"{name} (another of this name)", partial(self._window, name, entry), True, True
+            )
+            for name, entry in self._shadowed
         ]
+        if self.end is not None:
+            behind = partial(
+                Window,
+                self.source,
+                self.end,
+                self.source.size - self.end,
+                "the bytes behind the archive",
+            )
+            views.append(OtherView("the bytes behind the archive", behind, False))
+        return views
+
+    def unrecorded_crcs(self) -> int | None:
+        """A tar records no checksum of its members."""
+        return len(self.entries)
+
+    def wrong_crcs(self, progress: Callable[[int], None]) -> tuple[Finding, ...]:
+        """There is nothing to compare."""
+        return ()
 
 
 class _Header(msgspec.Struct):
@@ -100,7 +132,7 @@ def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
         LimitError: More members than allowed.
     """
     table = TarMembers(source)
-    for count, header in enumerate(_headers(source, table.findings), start=1):
+    for count, header in enumerate(_headers(table), start=1):
         if count > limits.members:
             raise LimitError("members", allowed=limits.members, actual=count, member=source.name)
         if unsafe_path(header.name):
@@ -133,13 +165,14 @@ def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
     return table
 
 
-def _headers(source: ByteSource, findings: list[Finding]) -> Iterator[_Header]:
+def _headers(table: TarMembers) -> Iterator[_Header]:
+    source, findings = table.source, table.findings
     position = 0
     pending: dict[str, str] = {}
     while position + TAR_BLOCK <= source.size:
         block = source.read(position, TAR_BLOCK)
         if not block.strip(b"\0"):
-            _check_end(source, position, findings)
+            table.end = _check_end(source, position, findings)
             return
         if not tar_checksum_fits(block):
             raise ContainerFormatError(
@@ -176,19 +209,23 @@ def _headers(source: ByteSource, findings: list[Finding]) -> Iterator[_Header]:
     )
 
 
-def _check_end(source: ByteSource, position: int, findings: list[Finding]) -> None:
-    """Behind the closing zeros nothing else may follow."""
+def _check_end(source: ByteSource, position: int, findings: list[Finding]) -> int | None:
+    """Return where something follows the closing zeros; nothing should."""
     rest = source.size - position
-    if rest > _MOST_PADDING or source.peek(position, rest).strip(b"\0"):
-        findings.append(
-            finding(
-                Code.ARCHIVE_TRAILING,
-                f"{rest:,} bytes follow the end of the archive, and not all of them are zeros"
-                if rest <= _MOST_PADDING
-                else f"{rest:,} bytes follow the end of the archive",
-                offset_bytes=position,
-            )
+    padding = source.peek(position, min(rest, _MOST_PADDING))
+    behind = len(padding) - len(padding.lstrip(b"\0"))
+    if rest <= _MOST_PADDING and behind == rest:
+        return None
+    findings.append(
+        finding(
+            Code.ARCHIVE_TRAILING,
+            f"{rest:,} bytes follow the end of the archive, and not all of them are zeros"
+            if rest <= _MOST_PADDING
+            else f"{rest:,} bytes follow the end of the archive",
+            offset_bytes=position,
         )
+    )
+    return position + behind
 
 
 def _parse(block: bytes, position: int, pending: dict[str, str], source: ByteSource) -> _Header:

@@ -10,19 +10,21 @@ Source: `torch/export/pt2_archive/_package.py`, `torch/_export/serde/schema.py`.
 
 from ckptscope.containers.contents import Contents, TensorTable, finding
 from ckptscope.containers.described import as_layout, as_mapping, as_number
+from ckptscope.containers.further_pickles import FurtherPickles
 from ckptscope.containers.json_text import read_json
 from ckptscope.containers.marks import EXPORT_FORMAT, EXPORT_MEMBER
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
-from ckptscope.containers.nested_pickles import trace_inner
+from ckptscope.containers.zip_headers import is_loadable
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
-from ckptscope.facts.pickled import PickleGraph
 from ckptscope.facts.tensors import Kind, Origin, TensorInfo
 
 _WEIGHTS, _CONSTANTS = "data/weights/", "data/constants/"
+#: Compiled code of AOTInductor: `AOTINDUCTOR_DIR` of the same package.
+_COMPILED_FOLDER = "data/aotinductor/"
 _CONFIGS = (
     (_WEIGHTS, "model_weights_config.json", ""),
     (_CONSTANTS, "model_constants_config.json", "constants"),
@@ -64,7 +66,8 @@ def read_torch_export(
     findings: list[Finding] = []
     storages: dict[str, Storage] = {}
     tables: list[TensorTable] = []
-    graphs: list[PickleGraph] = []
+    further = FurtherPickles(limits, findings, containers=containers)
+    pickled: set[str] = set()
     described = 0
     for folder, config, path in _CONFIGS:
         for name in members.entries:
@@ -72,28 +75,36 @@ def read_torch_export(
             if not name.startswith(root + folder) or not name.endswith("_config.json"):
                 continue
             described += members.entries[name].stored_bytes
-            tensors = _read_config(members, name, root + folder, limits, storages, findings)
+            tensors = _read_config(
+                members, name, root + folder, limits, storages, pickled, findings
+            )
             label = name.rpartition("/")[2]
             tables.append(
                 TensorTable(path=path if label == config else label, tensors=tuple(tensors))
             )
-    claimed = {storage.member for storage in storages.values()}
+    claimed = {storage.member for storage in storages.values()} - pickled
+    loadable = {name for name, start in members.starts(root) if is_loadable(start)}
     unclaimed = []
     for name in members.entries:
-        if not name.startswith(root) or name in claimed or name.endswith(".json"):
+        if not name.startswith(root) or (name in claimed and name not in loadable):
             continue
-        if not trace_inner(members, name, limits, graphs, findings) and "/" in name[len(root) :]:
+        found = further.look_at_member(members, name)
+        if not found and "/" in name[len(root) :] and not name.endswith(".json"):
             unclaimed.append(name)
     return Contents(
         source=members.source,
         containers=containers,
         tables=tuple(table for table in tables if table.tensors),
-        further_graphs=tuple(graphs),
+        further_graphs=further.finish(),
+        reached=tuple(further.reached),
         storages=storages,
         byteorder=_byteorder(members, root),
         pickle_bytes=described,
         format_facts=((EXPORT_MEMBER, EXPORT_FORMAT.decode()),),
         unclaimed_members=tuple(n for n in unclaimed if ".data/" not in n),
+        code_members=tuple(
+            name for name in members.entries if name.startswith(root + _COMPILED_FOLDER)
+        ),
         findings=findings,
         read_storage=MemberStorages(members),
     )
@@ -110,6 +121,7 @@ def _read_config(
     folder: str,
     limits: Limits,
     storages: dict[str, Storage],
+    pickled: set[str],
     findings: list[Finding],
 ) -> list[TensorInfo]:
     document = as_mapping(read_json(members.open(name), limits.header_bytes), "the file", name)
@@ -121,6 +133,7 @@ def _read_config(
         path = str(entry.get("path_name"))
         if entry.get("use_pickle") is True:
             findings.append(_pickled(key, path, name))
+            pickled.add(folder + path)
         member = folder + path
         if member in members.entries:
             held = members.entries[member]

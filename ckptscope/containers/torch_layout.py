@@ -9,11 +9,12 @@ Source: `torch/serialization.py` (`_save`, `_load`) and `caffe2/serialize/inline
 from functools import partial
 
 from ckptscope.containers.contents import Contents, finding, oddity_findings
-from ckptscope.containers.further_pickles import FurtherPickles
+from ckptscope.containers.further_pickles import PICKLE_ENDINGS, FurtherPickles
 from ckptscope.containers.marks import PICKLE_NAME
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.torchscript import read_script_classes
+from ckptscope.containers.zip_headers import is_loadable
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
@@ -24,7 +25,7 @@ _STORAGE_FOLDER = "data/"
 #: Members that say something of the archive, and how much of them is worth showing.
 _FACT_MEMBERS = ("version", "byteorder", ".format_version", ".storage_alignment")
 _FACT_BYTES = 64
-_SILENT_MEMBERS = (".data/serialization_id",)
+_KNOWN_MEMBERS = (*_FACT_MEMBERS, ".data/serialization_id")
 
 
 def read_torch_layout(
@@ -49,16 +50,22 @@ def read_torch_layout(
     facts = _format_facts(members, root)
     byteorder = _byteorder(dict(facts).get("byteorder"), root, findings)
     storages, names = _split(members, root)
-    further = FurtherPickles(limits, findings)
+    further = FurtherPickles(limits, findings, containers=containers)
     unclaimed: list[str] = []
     code = [name for name in names if name.startswith(root + "code/")]
     for name in names:
-        if name.endswith(".pkl") and name != main:
+        if name == main:
+            continue
+        if name.endswith(PICKLE_ENDINGS):
             further.read_member(members, name)
-        elif name != main and name[len(root) :] not in (*_FACT_MEMBERS, *_SILENT_MEMBERS):
+        else:
+            # Whatever it is called: a loader that is told its name takes it for what it is.
+            further.look_at_member(members, name)
+        if not name.endswith(".pkl") and name[len(root) :] not in _KNOWN_MEMBERS:
             unclaimed.append(name)
-    for open_source in members.shadowed(main):
-        further.read_source(open_source, main)
+    _look_at_storages(members, root, graph, storages, further)
+    if graph.size_bytes < members.entries[main].size_bytes:
+        further.read_rest(members.open(main), graph.size_bytes)
     for storage in storages.values():
         if storage.compressed:
             members.believable(storage.member or "")
@@ -68,6 +75,7 @@ def read_torch_layout(
         script_classes=read_script_classes(members, root, code) if code else {},
         graph=graph,
         further_graphs=further.finish(),
+        reached=tuple(further.reached),
         storages=storages,
         byteorder=byteorder,
         pickle_bytes=sum(
@@ -75,10 +83,29 @@ def read_torch_layout(
         ),
         format_facts=(*facts, *([("code members", str(len(code)))] if code else [])),
         unclaimed_members=tuple(unclaimed),
+        code_members=tuple(name for name in code if name.endswith(".py")),
         findings=findings,
         read_storage=MemberStorages(members),
         open_pickle=partial(members.open, main),
     )
+
+
+def _look_at_storages(
+    members: MemberTable,
+    root: str,
+    graph: PickleGraph,
+    storages: dict[str, Storage],
+    further: FurtherPickles,
+) -> None:
+    """Trace storages that are pickles: all that no tensor uses, others if they start like one."""
+    used = {one.pid[2] for one in graph.persistent if type(one.pid) is tuple and len(one.pid) > 2}
+    for key, storage in storages.items():
+        if key not in used and storage.member is not None:
+            further.look_at_member(members, storage.member)
+    folder = root + _STORAGE_FOLDER
+    for name, start in members.starts(folder):
+        if name[len(folder) :] in used and is_loadable(start):
+            further.look_at_member(members, name)
 
 
 def _trace(members: MemberTable, name: str, limits: Limits) -> PickleGraph:

@@ -9,6 +9,7 @@ Source: `torch/package/package_exporter.py`.
 from functools import partial
 
 from ckptscope.containers.contents import Contents, oddity_findings
+from ckptscope.containers.further_pickles import FurtherPickles
 from ckptscope.containers.member_storages import MemberStorages
 from ckptscope.containers.members import MemberTable
 from ckptscope.containers.torch_layout import behind_stop
@@ -27,14 +28,34 @@ def read_package_pickle(
     limits: Limits,
     *,
     containers: tuple[ContainerKind, ...],
+    with_rest: bool,
 ) -> Contents:
     """Read one pickle of the package.
+
+    Args:
+        members: The archive.
+        root: Prefix of the package's members.
+        name: The pickle.
+        limits: Bounds of the run.
+        containers: Chain up to and including the package.
+        with_rest: Whether to look into the members that are no pickles by their name, once for
+            all pickles of the package.
 
     Raises:
         ArtifactError: It is damaged.
     """
     contents = members.read_checked(name)
     graph = trace_pickle(contents, limits=limits, size_bytes=contents.size, member=name)
+    findings = [*oddity_findings(graph), *behind_stop(contents.size, graph)]
+    further = FurtherPickles(limits, findings, containers=containers)
+    further.read_rest(contents, graph.size_bytes)
+    others = [
+        member
+        for member in members.entries
+        if with_rest and member.startswith(root) and not member.endswith(".pkl")
+    ]
+    for member in others:
+        further.look_at_member(members, member)
     folder = f"{root}.data/"
     used = storage_uses(graph.persistent)
     storages = {}
@@ -52,15 +73,21 @@ def read_package_pickle(
                 offset_bytes=entry.offset_bytes,
                 compressed=entry.offset_bytes is None,
             )
-    code = sum(member.endswith(".py") and member.startswith(root) for member in members.entries)
+    code = [one for one in members.entries if one.endswith(".py") and one.startswith(root)]
     return Contents(
         source=members.source,
         containers=containers,
         graph=graph,
+        further_graphs=further.finish(),
+        reached=tuple(further.reached),
         storages=storages,
         pickle_bytes=members.entries[name].stored_bytes,
-        format_facts=(("code members", str(code)),) if code else (),
-        findings=[*oddity_findings(graph), *behind_stop(contents.size, graph)],
+        format_facts=(("code members", str(len(code))),) if code else (),
+        unclaimed_members=tuple(
+            one for one in others if not one.endswith(".py") and not one.startswith(folder)
+        ),
+        code_members=tuple(code),
+        findings=findings,
         read_storage=MemberStorages(members),
         open_pickle=partial(members.open, name),
     )

@@ -8,18 +8,21 @@ counts and sizes that are false.
 Source: PKWARE APPNOTE.TXT 6.3.10.
 """
 
+import posixpath
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from ckptscope.containers.contents import finding
+from ckptscope.containers.pickle_starts import START_BYTES
+from ckptscope.containers.zip_asides import Aside
 from ckptscope.containers.zip_directory import (
     DEFLATED,
     FLAG_ENCRYPTED,
     FLAG_STRONG_ENCRYPTION,
     STORED,
-    ZipMember,
-    read_members,
 )
+from ckptscope.containers.zip_headers import ZipLayout, read_layout
+from ckptscope.containers.zip_locals import ZipMember
 from ckptscope.errors import ContainerFormatError, LimitError
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
@@ -27,6 +30,10 @@ from ckptscope.sources import ByteSource, Window, spool_stream
 
 #: Bytes inflated at a time.
 _CHUNK = 1 << 18
+#: Bytes of a stored member read at a time for its CRC.
+_CRC_CHUNK = 1 << 20
+#: Compressed bytes that hold the first few of any member.
+_FEW_BYTES = 512
 
 
 class ZipArchive:
@@ -37,14 +44,18 @@ class ZipArchive:
         source: ByteSource,
         members: dict[str, ZipMember],
         shadowed: list[ZipMember],
-        findings: list[Finding],
+        layout: ZipLayout,
         limits: Limits,
     ) -> None:
         self.source = source
         self.members = members
         #: Earlier entries whose name came again; unpackers disagree on which counts.
         self.shadowed = shadowed
-        self.findings = findings
+        #: What other readers would see beside the members.
+        self.asides = layout.asides
+        #: First bytes of stored members that may be pickles, archives or programs.
+        self.starts = layout.starts
+        self.findings = layout.findings
         self._limits = limits
         #: Some tools record no CRC at all; then 0 says nothing.
         self.crcs_recorded = any(m.crc for m in members.values())
@@ -70,6 +81,60 @@ class ZipArchive:
                 member=member.name,
             )
         return contents
+
+    def open_aside(self, aside: Aside) -> ByteSource:
+        """Return what another reader would see; sizes of such members are not believed.
+
+        Raises:
+            ContainerFormatError: Encrypted, an unknown method, or no valid deflate stream.
+            LimitError: It inflates to more than may be unpacked.
+        """
+        member = aside.member
+        if member is None:
+            return Window(self.source, aside.start, aside.size, aside.name)
+        self._require_readable(member)
+        if member.method == STORED:
+            return Window(self.source, member.data_offset, member.stored_bytes, aside.name)
+        return spool_stream(
+            self.inflate(member), name=aside.name, limit_bytes=self._limits.spool_bytes
+        )
+
+    def first_bytes(self, member: ZipMember) -> bytes:
+        """Return the first bytes of a deflated member; none if it cannot be inflated."""
+        if member.method != DEFLATED or member.flags & (FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION):
+            return b""
+        data = self.source.peek(member.data_offset, min(_FEW_BYTES, member.stored_bytes))
+        try:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, START_BYTES)
+        except zlib.error:
+            return b""
+
+    def contents_crc(self, member: ZipMember, progress: Callable[[int], None]) -> int:
+        """Return the CRC-32 of a member's bytes, in bounded memory.
+
+        Raises:
+            ArtifactError: It cannot be read or inflated, or inflates to more than it declares.
+        """
+        self._require_readable(member)
+        crc = size = done = 0
+        for chunk in self.inflate(member) if member.method == DEFLATED else self._chunks(member):
+            crc = zlib.crc32(chunk, crc)
+            size += len(chunk)
+            # Progress counts bytes of the file, of which a deflated member has fewer.
+            now = min(member.stored_bytes * size // max(member.size_bytes, 1), member.stored_bytes)
+            progress(now - done)
+            done = now
+        progress(member.stored_bytes - done)
+        if size != member.size_bytes:
+            raise ContainerFormatError(
+                f"expected {member.size_bytes:,} bytes, found {size:,}", member=member.name
+            )
+        return crc
+
+    def _chunks(self, member: ZipMember) -> Iterator[bytes]:
+        for position in range(0, member.size_bytes, _CRC_CHUNK):
+            length = min(_CRC_CHUNK, member.size_bytes - position)
+            yield self.source.read(member.data_offset + position, length)
 
     def inflate(self, member: ZipMember) -> Iterator[bytes]:
         """Yield the contents of a member in chunks; stops one byte beyond its declared size."""
@@ -103,15 +168,7 @@ class ZipArchive:
         for position in range(0, contents.size, _CHUNK):
             crc = zlib.crc32(contents.peek(position, _CHUNK), crc)
         if crc != member.crc:
-            self.findings.append(
-                finding(
-                    Code.MEMBER_CRC,
-                    f"the directory says CRC-32 {member.crc:08x}, the bytes give {crc:08x}",
-                    member=member.name,
-                    advice="the member was changed after it was written, or damaged: get the file "
-                    "again",
-                )
-            )
+            self.findings.append(crc_finding(member, crc))
 
     def check_inflated_size(self, member: ZipMember) -> bool:
         """Whether a deflated member's declared size can be believed.
@@ -172,10 +229,11 @@ def read_zip(source: ByteSource, limits: Limits) -> ZipArchive:
         ContainerFormatError: There is no directory, or it breaks the format.
         LimitError: More members than allowed.
     """
-    findings: list[Finding] = []
+    layout = read_layout(source, limits)
+    findings = layout.findings
     members: dict[str, ZipMember] = {}
     shadowed: list[ZipMember] = []
-    for member in read_members(source, limits, findings):
+    for member in layout.members:
         name = member.name
         if name in members:
             shadowed.append(members[name])
@@ -189,7 +247,40 @@ def read_zip(source: ByteSource, limits: Limits) -> ZipArchive:
         members[name] = member
         if unsafe_path(name):
             findings.append(_unsafe(name))
-    return ZipArchive(source, members, shadowed, findings, limits)
+    findings += _alike(members)
+    return ZipArchive(source, members, shadowed, layout, limits)
+
+
+def _alike(members: Collection[str]) -> Iterator[Finding]:
+    """Note names that are one and the same to some readers.
+
+    torch looks members up without regard to case; unpackers drop `./`, doubled slashes, and take a
+    backslash for a slash.
+    """
+    plain = {name.lower() for name in members}
+    text = "\n".join(members)
+    if len(plain) == len(members) and not any(odd in text for odd in ("./", "//", "\\")):
+        return
+    seen: dict[str, str] = {}
+    for name in members:
+        same = posixpath.normpath(name.replace("\\", "/")).lower()
+        other = seen.setdefault(same, name)
+        if other != name and not name.endswith("/"):
+            yield finding(
+                Code.MEMBER_DUPLICATE,
+                f"this name and {other!r:.200} are one and the same to some readers, which "
+                "disagree on which counts",
+                member=name,
+            )
+
+
+def crc_finding(member: ZipMember, crc: int) -> Finding:
+    """Say that a member's bytes are not those that the archive recorded."""
+    return finding(
+        Code.MEMBER_CRC,
+        f"the directory says CRC-32 {member.crc:08x}, the bytes give {crc:08x}",
+        member=member.name,
+    )
 
 
 def _unsafe(name: str) -> Finding:

@@ -1,7 +1,7 @@
-"""Where the members of a zip are: end records, directory, local headers.
+"""What the end of a zip says of its members: end records and the central directory.
 
-Enters: a source. Leaves: a list of `ZipMember`s with the places of their data, and findings on what
-disagrees. No member is read.
+Enters: a source. Leaves: the entries of its directory, and findings on what disagrees. Neither
+members nor their own headers are read.
 
 Source: PKWARE APPNOTE.TXT 6.3.10, sections 4.3 to 4.5.
 """
@@ -13,13 +13,12 @@ import msgspec
 
 from ckptscope.containers.contents import finding
 from ckptscope.errors import ContainerFormatError, LimitError
-from ckptscope.facts.findings import Code, Finding, Severity
+from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
 from ckptscope.sources import ByteSource
 
-LOCAL_SIGNATURE = b"PK\x03\x04"
 _ENTRY_SIGNATURE = b"PK\x01\x02"
-_END_SIGNATURE = b"PK\x05\x06"
+END_SIGNATURE = b"PK\x05\x06"
 _END64_SIGNATURE = b"PK\x06\x06"
 _LOCATOR64_SIGNATURE = b"PK\x06\x07"
 
@@ -27,68 +26,46 @@ _END = struct.Struct("<4s4H2LH")
 _LOCATOR64 = struct.Struct("<4sLQL")
 _END64 = struct.Struct("<4sQ2H2L4Q")
 _ENTRY = struct.Struct("<4s6H3L5H2L")
-_LOCAL = struct.Struct("<4s5H3L2H")
 
 STORED = 0
 DEFLATED = 8
 FLAG_ENCRYPTED = 0x1
 FLAG_STRONG_ENCRYPTION = 0x40
-_FLAG_DESCRIPTOR = 0x8
 _FLAG_UTF8 = 0x800
-_EXTRA_ZIP64 = 1
+EXTRA_ZIP64 = 1
 _NOT_HERE_16 = 0xFFFF
-_NOT_HERE_32 = 0xFFFFFFFF
+NOT_HERE_32 = 0xFFFFFFFF
+#: Other end records that are followed up.
+_SHOWN = 4
 #: End record and the longest comment.
 _TAIL_BYTES = _END.size + 0xFFFF
-#: Members up to this size stand so close that one read fetches the headers of many.
-_SMALL_MEMBER_BYTES = 4096
-_MANY_HEADERS_BYTES = 1 << 18
-#: A data descriptor has 12 or 16 bytes of fields, or 20 or 24 in zip64 (APPNOTE 4.3.9).
-_DESCRIPTOR_BYTES = (0, 12, 16, 20, 24)
 
 
-class ZipMember(msgspec.Struct, frozen=True, gc=False):
-    """One entry of the directory.
+class Directory(msgspec.Struct, kw_only=True):
+    """Where the central directory is and what the end records say of it.
 
     Attributes:
-        name: As the directory spells it.
-        method: 0 stored, 8 deflated.
-        flags: General purpose bits.
-        crc: CRC-32 of the contents; 0 may mean that it was not recorded.
-        stored_bytes: Bytes in the archive.
-        size_bytes: Bytes of the contents.
-        header_offset: Local header, in the source.
-        data_offset: First byte of the data, in the source.
+        start: First byte.
+        size: Bytes.
+        count: Entries, by the end record.
+        shift: Bytes before the archive that its offsets do not count.
+        end: First byte behind it.
+        comment_start: Where the archive's comment starts.
+        comment_size: Its bytes.
+        others: First byte and size of directories that another end record names.
     """
-
-    name: str
-    method: int
-    flags: int
-    crc: int
-    stored_bytes: int
-    size_bytes: int
-    header_offset: int
-    data_offset: int
-
-
-class _Found(msgspec.Struct):
-    """Size of the source, and the findings so far."""
-
-    source_size: int
-    findings: list[Finding]
-
-
-class _Directory(msgspec.Struct):
-    """Where the central directory is and what the end records say of it."""
 
     start: int
     size: int
     count: int
     shift: int
     end: int
+    comment_start: int
+    comment_size: int
+    others: list[tuple[int, int]] = []
 
 
-class _Entry(msgspec.Struct, gc=False):
+class DirectoryEntry(msgspec.Struct, gc=False):
     """An entry of the directory before its local header was read."""
 
     raw: bytes
@@ -106,49 +83,32 @@ def bytes_before(source: ByteSource) -> int:
     Raises:
         ContainerFormatError: There is no directory at the end.
     """
-    return _find_directory(source, []).shift
+    return find_directory(source, []).shift
 
 
-def read_members(source: ByteSource, limits: Limits, findings: list[Finding]) -> list[ZipMember]:
-    """Read the directory and compare it with the local headers.
+def ends_with_archive(source: ByteSource) -> bool:
+    """Whether a zip ends exactly where a source does, whatever stands at its start.
 
-    Args:
-        source: The archive.
-        limits: Bounds of the run.
-        findings: Where what disagrees is noted.
+    A zip inside a member or a byte string does not: something of what holds it follows.
+    """
+    findings: list[Finding] = []
+    try:
+        directory = find_directory(source, findings)
+    except ContainerFormatError:
+        return False
+    if any(one.code is Code.ARCHIVE_TRAILING for one in findings):
+        return False
+    return _is_directory(source, directory.start, directory.size)
+
+
+def find_directory(source: ByteSource, findings: list[Finding]) -> Directory:
+    """Find the directory by the end records.
 
     Raises:
-        ContainerFormatError: There is no directory, or it breaks the format.
-        LimitError: More members than allowed.
+        ContainerFormatError: There is none, or the records contradict themselves.
     """
-    directory = _find_directory(source, findings)
-    headers, found = _HeaderReader(source), _Found(source.size, findings)
-    members = [
-        _check_local(headers, entry, found)
-        for entry in _read_entries(source, directory, limits, findings)
-    ]
-    _check_tiling(members, directory, findings)
-    return members
-
-
-def _find_directory(source: ByteSource, findings: list[Finding]) -> _Directory:
-    tail_start = max(source.size - _END.size, 0)
-    tail = source.peek(tail_start, _END.size)
-    place = 0
-    if not (tail.startswith(_END_SIGNATURE) and tail.endswith(b"\0\0")):
-        # There is a comment, or something else behind the archive.
-        tail_start = max(source.size - _TAIL_BYTES, 0)
-        tail = source.peek(tail_start, _TAIL_BYTES)
-        place = tail.rfind(_END_SIGNATURE)
-    if place < 0 or place + _END.size > len(tail):
-        raise ContainerFormatError(
-            f"expected the directory of a zip archive at the end, found none in "
-            f"{source.size:,} bytes",
-            member=source.name,
-            advice="the file is cut off: a zip keeps its directory last, so get it again in full",
-        )
-    _, _, _, _, count, size, start, comment = _END.unpack_from(tail, place)
-    end = tail_start + place
+    end, fields, earlier = _find_end(source)
+    count, size, start, comment = fields[4:8]
     behind = source.size - (end + _END.size + comment)
     if behind > 0:
         findings.append(
@@ -165,10 +125,13 @@ def _find_directory(source: ByteSource, findings: list[Finding]) -> _Directory:
             offset_bytes=end,
         )
     directory_end = end
+    others: list[tuple[int, int]] = []
     locator = source.peek(end - _LOCATOR64.size, _LOCATOR64.size)
     if end >= _LOCATOR64.size and locator[:4] == _LOCATOR64_SIGNATURE:
-        directory_end, count, size, start = _read_end64(source, end, locator)
-    elif _NOT_HERE_32 in (size, start) or count == _NOT_HERE_16:
+        said = (count, size, start)
+        directory_end, count, size, start = _read_end64(source, end, locator, others)
+        _compare_ends(said, (count, size, start), end, others)
+    elif NOT_HERE_32 in (size, start) or count == _NOT_HERE_16:
         raise ContainerFormatError(
             "expected zip64 end records, found none", member=source.name, offset_bytes=end
         )
@@ -187,30 +150,117 @@ def _find_directory(source: ByteSource, findings: list[Finding]) -> _Directory:
                 Code.ARCHIVE_PREFIXED,
                 f"{shift:,} bytes stand before the archive, which counts its offsets without them",
                 offset_bytes=0,
-                advice="torch.load refuses such a file",
             )
         )
-    return _Directory(start=start + shift, size=size, count=count, shift=shift, end=directory_end)
+    others += [place for place in earlier if _is_directory(source, *place)]
+    if others:
+        findings.append(
+            finding(
+                Code.READINGS_DIFFER,
+                "several end records, which name different directories: readers disagree on which "
+                "counts",
+                offset_bytes=end,
+                evidence=tuple(
+                    f"{length:,} bytes at {place:,}"
+                    for place, length in ((start + shift, size), *others[:_SHOWN])
+                ),
+            )
+        )
+    return Directory(
+        start=start + shift,
+        size=size,
+        count=count,
+        shift=shift,
+        end=directory_end,
+        comment_start=end + _END.size,
+        comment_size=comment,
+        others=others,
+    )
 
 
-def _read_end64(source: ByteSource, end: int, locator: bytes) -> tuple[int, int, int, int]:
+def _find_end(source: ByteSource) -> tuple[int, tuple[int, ...], list[tuple[int, int]]]:
+    """Return place and fields of the last end record, and the directories that earlier ones name.
+
+    Raises:
+        ContainerFormatError: There is none.
+    """
+    tail_start = max(source.size - _END.size, 0)
+    tail = source.peek(tail_start, _END.size)
+    if tail.startswith(END_SIGNATURE) and tail.endswith(b"\0\0"):
+        return tail_start, _END.unpack(tail), []
+    # There is a comment, or something else behind the archive.
+    tail_start = max(source.size - _TAIL_BYTES, 0)
+    tail = source.peek(tail_start, _TAIL_BYTES)
+    place = tail.rfind(END_SIGNATURE)
+    if place < 0 or place + _END.size > len(tail):
+        raise ContainerFormatError(
+            f"expected the directory of a zip archive at the end, found none in "
+            f"{source.size:,} bytes",
+            member=source.name,
+            advice="the file is cut off: a zip keeps its directory last, so get it again in full",
+        )
+    last = _END.unpack_from(tail, place)
+    earlier: list[tuple[int, int]] = []
+    before = tail.rfind(END_SIGNATURE, 0, place)
+    while before >= 0 and len(earlier) < _SHOWN:
+        fields = _END.unpack_from(tail, before)
+        if fields[5:7] != last[5:7]:
+            earlier.append((fields[6], fields[5]))
+        before = tail.rfind(END_SIGNATURE, 0, before)
+    return tail_start + place, last, earlier
+
+
+def _is_directory(source: ByteSource, start: int, size: int) -> bool:
+    """Whether a directory can stand there: some bytes are no end record, and look like one."""
+    return 0 < size <= source.size - start and (
+        source.peek(start, len(_ENTRY_SIGNATURE)) == _ENTRY_SIGNATURE
+    )
+
+
+def _compare_ends(
+    said: tuple[int, int, int], found: tuple[int, int, int], end: int, others: list[tuple[int, int]]
+) -> None:
+    """Compare the end record with the zip64 one, where it says anything itself."""
+    sentinels = (_NOT_HERE_16, NOT_HERE_32, NOT_HERE_32)
+    differs = any(
+        own not in (sentinel, other)
+        for own, other, sentinel in zip(said, found, sentinels, strict=True)
+    )
+    if differs:
+        _, size, start = said
+        others.append((start, size) if NOT_HERE_32 not in (size, start) else (end, 0))
+
+
+def _read_end64(
+    source: ByteSource, end: int, locator: bytes, others: list[tuple[int, int]]
+) -> tuple[int, int, int, int]:
     """Return end of the directory, count, size, start, from the zip64 records."""
     _, _, place, _ = _LOCATOR64.unpack(locator)
     # It stands right before its locator, unless it was extended; bytes before the archive move it,
     # so the recorded place may be another archive's.
-    for candidate in (end - _LOCATOR64.size - _END64.size, place):
+    found: list[tuple[int, int, int, int]] = []
+    for candidate in dict.fromkeys((end - _LOCATOR64.size - _END64.size, place)):
         record = source.peek(candidate, _END64.size)
         if len(record) == _END64.size and record[:4] == _END64_SIGNATURE:
             fields = _END64.unpack(record)
-            return candidate, fields[7], fields[8], fields[9]
-    raise ContainerFormatError(
-        "expected a zip64 end record, found none", member=source.name, offset_bytes=place
-    )
+            found.append((candidate, fields[7], fields[8], fields[9]))
+    if not found:
+        raise ContainerFormatError(
+            "expected a zip64 end record, found none", member=source.name, offset_bytes=place
+        )
+    others += [(start, size) for _, _, size, start in found[1:] if (size, start) != found[0][2:]]
+    return found[0]
 
 
-def _read_entries(
-    source: ByteSource, directory: _Directory, limits: Limits, findings: list[Finding]
-) -> Iterator[_Entry]:
+def read_entries(
+    source: ByteSource, directory: Directory, limits: Limits, findings: list[Finding]
+) -> Iterator[DirectoryEntry]:
+    """Yield the entries of a directory.
+
+    Raises:
+        ContainerFormatError: It breaks the format.
+        LimitError: It is too long, or has more members than allowed.
+    """
     if directory.size > limits.directory_bytes:
         raise LimitError(
             "directory_bytes",
@@ -246,18 +296,20 @@ def _read_entries(
             finding(
                 Code.ARCHIVE_COUNT,
                 f"the end record counts {directory.count:,} members, the directory has {count:,}",
+                offset_bytes=directory.end,
             )
         )
 
 
-def _entry(fields: tuple[int, ...], raw: bytes, extra: bytes, shift: int) -> _Entry:
+def _entry(fields: tuple[int, ...], raw: bytes, extra: bytes, shift: int) -> DirectoryEntry:
     stored, size, header = fields[8], fields[9], fields[16]
-    if _NOT_HERE_32 in (stored, size, header):
+    if NOT_HERE_32 in (stored, size, header):
         stored, size, header = _zip64_sizes(extra, stored, size, header, raw)
-    return _Entry(raw, fields[3], fields[4], fields[7], stored, size, header + shift)
+    return DirectoryEntry(raw, fields[3], fields[4], fields[7], stored, size, header + shift)
 
 
-def _member_name(raw: bytes, flags: int) -> str:
+def member_name(raw: bytes, flags: int) -> str:
+    """Return the name of a member as text."""
     # Without the UTF-8 flag the code page is unknown; UTF-8 is what writers use in practice.
     if flags & _FLAG_UTF8 or raw.isascii():
         return raw.decode("utf-8", "surrogateescape")
@@ -275,167 +327,18 @@ def _zip64_sizes(
         kind, length = struct.unpack_from("<2H", extra, position)
         body = extra[position + 4 : position + 4 + length]
         position += 4 + length
-        if kind != _EXTRA_ZIP64:
+        if kind != EXTRA_ZIP64:
             continue
-        wanted = sum(value == _NOT_HERE_32 for value in (stored, size, header))
+        wanted = sum(value == NOT_HERE_32 for value in (stored, size, header))
         if len(body) < 8 * wanted:
             break
         values = iter(struct.unpack_from(f"<{wanted}Q", body))
         # The order in the field is uncompressed, compressed, offset (APPNOTE 4.5.3).
-        size = next(values) if size == _NOT_HERE_32 else size
-        stored = next(values) if stored == _NOT_HERE_32 else stored
-        header = next(values) if header == _NOT_HERE_32 else header
+        size = next(values) if size == NOT_HERE_32 else size
+        stored = next(values) if stored == NOT_HERE_32 else stored
+        header = next(values) if header == NOT_HERE_32 else header
         return stored, size, header
     raise ContainerFormatError(
         "expected sizes in a zip64 field, found none",
         member=raw[:200].decode("utf-8", "replace"),
     )
-
-
-def local_data(source: ByteSource, offset: int) -> tuple[str, int] | None:
-    """Return name and start of data by the local header at `offset`; None if there is none."""
-    head = source.peek(offset, _LOCAL.size)
-    if len(head) < _LOCAL.size or not head.startswith(LOCAL_SIGNATURE):
-        return None
-    fields = _LOCAL.unpack(head)
-    raw = source.peek(offset + _LOCAL.size, fields[9])
-    return _member_name(raw, fields[2]), offset + _LOCAL.size + fields[9] + fields[10]
-
-
-class _HeaderReader:
-    """Reads local headers: one by one, or many at a time where the members are small."""
-
-    def __init__(self, source: ByteSource) -> None:
-        self._source = source
-        self._chunk = b""
-        self._start = 0
-
-    def read(self, offset: int, length: int, stored: int) -> bytes:
-        """Return up to `length` bytes at `offset`; `stored` bytes follow before the next."""
-        position = offset - self._start
-        if position >= 0 and position + length <= len(self._chunk):
-            return self._chunk[position : position + length]
-        if stored > _SMALL_MEMBER_BYTES:
-            return self._source.peek(offset, length)
-        self._chunk, self._start = self._source.peek(offset, _MANY_HEADERS_BYTES), offset
-        return self._chunk[:length]
-
-
-def _check_local(headers: _HeaderReader, entry: _Entry, found: _Found) -> ZipMember:
-    """Compare an entry with its local header and fill in where the data starts."""
-    raw = entry.raw
-    length = len(raw)
-    head = headers.read(entry.header, _LOCAL.size + length, entry.stored)
-    if len(head) < _LOCAL.size or not head.startswith(LOCAL_SIGNATURE):
-        raise ContainerFormatError(
-            f"expected a local header, found {head[:4]!r}",
-            member=_member_name(raw, entry.flags),
-            offset_bytes=entry.header,
-        )
-    fields = _LOCAL.unpack_from(head)
-    name_size, flags = fields[9], fields[2]
-    data_offset = entry.header + _LOCAL.size + name_size + fields[10]
-    name = _member_name(raw, entry.flags)
-    if (
-        name_size != length
-        or fields[3] != entry.method
-        or (flags ^ entry.flags) & FLAG_ENCRYPTED
-        or not flags & _FLAG_DESCRIPTOR
-        or not head.endswith(raw)
-    ):
-        _note_differences(name, entry, fields, head, found.findings)
-    size = entry.size
-    if data_offset + entry.stored > found.source_size:
-        raise ContainerFormatError(
-            f"expected {entry.stored:,} bytes, found "
-            f"{max(found.source_size - data_offset, 0):,} up to the end of the file",
-            member=name,
-            offset_bytes=data_offset,
-        )
-    if entry.method == STORED and entry.stored != size:
-        found.findings.append(
-            finding(
-                Code.MEMBER_SIZE_FALSE,
-                f"stored without compression, but {entry.stored:,} bytes are said to give {size:,}",
-                member=name,
-            )
-        )
-        size = min(size, entry.stored)
-    return ZipMember(
-        name,
-        entry.method,
-        entry.flags | (flags & FLAG_ENCRYPTED),
-        entry.crc,
-        entry.stored,
-        size,
-        entry.header,
-        data_offset,
-    )
-
-
-def _note_differences(
-    name: str, entry: _Entry, fields: tuple[int, ...], head: bytes, findings: list[Finding]
-) -> None:
-    """Say in what a local header and the directory disagree, if they do."""
-    _, _, flags, method, _, _, crc, stored, size, name_size, _ = fields
-    differing = []
-    if name_size != len(entry.raw) or head[_LOCAL.size :] != entry.raw:
-        differing.append("name")
-    if method != entry.method:
-        differing.append("compression method")
-    if (flags ^ entry.flags) & FLAG_ENCRYPTED:
-        differing.append("encryption")
-    if not flags & _FLAG_DESCRIPTOR:
-        if crc != entry.crc:
-            differing.append("CRC-32")
-        if stored not in (entry.stored, _NOT_HERE_32):
-            differing.append("compressed size")
-        if size not in (entry.size, _NOT_HERE_32):
-            differing.append("size")
-    if differing:
-        findings.append(
-            finding(
-                Code.MEMBER_HEADER_DIFFERS,
-                f"the local header and the directory disagree on {', '.join(differing)}",
-                member=name,
-                offset_bytes=entry.header,
-                advice="readers that trust one see another file than readers that trust the other",
-            )
-        )
-
-
-def _check_tiling(members: list[ZipMember], directory: _Directory, findings: list[Finding]) -> None:
-    """Note members that overlap, and bytes between members that belong to none."""
-    position, hidden = directory.shift, 0
-    for member in sorted(members, key=lambda m: m.header_offset):
-        gap = member.header_offset - position
-        if gap < 0:
-            findings.append(
-                finding(
-                    Code.MEMBERS_OVERLAP,
-                    f"starts {-gap:,} bytes before the member before it ends",
-                    member=member.name,
-                    offset_bytes=member.header_offset,
-                )
-            )
-        elif gap not in _DESCRIPTOR_BYTES:
-            hidden += gap
-        position = max(position, member.data_offset + member.stored_bytes)
-    if position > directory.start:
-        findings.append(
-            finding(
-                Code.MEMBERS_OVERLAP,
-                "the last member runs into the directory",
-                offset_bytes=directory.start,
-            )
-        )
-    gap = directory.start - position
-    hidden += gap if gap > 0 and gap not in _DESCRIPTOR_BYTES else 0
-    if hidden:
-        findings.append(
-            finding(
-                Code.NOT_READ,
-                f"{hidden:,} bytes between the members belong to none of them",
-                severity=Severity.WARNING,
-            )
-        )

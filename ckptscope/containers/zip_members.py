@@ -1,13 +1,16 @@
 """A zip archive as a table of members."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
-from ckptscope.containers.members import Entry
-from ckptscope.containers.zip_archive import ZipArchive, read_zip
+from ckptscope.containers.contents import finding
+from ckptscope.containers.members import Entry, OtherView
+from ckptscope.containers.zip_archive import ZipArchive, crc_finding, read_zip
 from ckptscope.containers.zip_directory import STORED
+from ckptscope.containers.zip_headers import is_notable
+from ckptscope.errors import ArtifactError
 from ckptscope.facts.containers import ContainerKind
-from ckptscope.facts.findings import Finding
+from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
 from ckptscope.sources import ByteSource
 
@@ -30,6 +33,8 @@ class ZipMembers:
             for name, member in archive.members.items()
             if not name.endswith("/")
         }
+        self._deflated = [name for name, one in self.entries.items() if one.offset_bytes is None]
+        self._crcs: tuple[Finding, ...] | None = None
 
     @property
     def findings(self) -> list[Finding]:
@@ -62,9 +67,59 @@ class ZipMembers:
         """Whether a deflated member's declared size can be believed."""
         return self._archive.check_inflated_size(self._archive.members[name])
 
-    def shadowed(self, name: str) -> list[Callable[[], ByteSource]]:
-        """Return ways to open earlier members of the same name."""
-        return [partial(self._archive.open, m) for m in self._archive.shadowed if m.name == name]
+    def starts(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        """Yield members that may be pickles, zips or programs, with their first bytes."""
+        for name, start in self._archive.starts.items():
+            if name.startswith(prefix) and not name.endswith("/"):
+                yield name, start
+        for name in self._deflated:
+            if name.startswith(prefix):
+                start = self._archive.first_bytes(self._archive.members[name])
+                if is_notable(start):
+                    yield name, start
+
+    def other_views(self) -> list[OtherView]:
+        """Return members of a name that came again, hidden ones, and bytes outside the members."""
+        archive = self._archive
+        twins = [(f"{m.name} (another of this name)", m) for m in archive.shadowed]
+        # A folder has no contents; one that has is a member that unpackers leave out.
+        twins += [
+            (f"{name} (a folder with contents)", m)
+            for name, m in archive.members.items()
+            if name.endswith("/") and m.size_bytes
+        ]
+        views = [
+            OtherView(name, partial(archive.open, member), True, True) for name, member in twins
+        ]
+        return views + [
+            OtherView(one.name, partial(archive.open_aside, one), one.member is not None)
+            for one in archive.asides
+        ]
+
+    def unrecorded_crcs(self) -> int | None:
+        """Return how many members there are if none of them has a CRC-32."""
+        return None if self._archive.crcs_recorded else len(self.entries)
+
+    def wrong_crcs(self, progress: Callable[[int], None]) -> tuple[Finding, ...]:
+        """Compare the CRC-32 of every member with its bytes; what was found is kept."""
+        if self._crcs is None:
+            self._crcs = tuple(self._compare_crcs(progress))
+        return self._crcs
+
+    def _compare_crcs(self, progress: Callable[[int], None]) -> Iterator[Finding]:
+        archive = self._archive
+        for member in (*archive.members.values(), *archive.shadowed):
+            try:
+                crc = archive.contents_crc(member, progress)
+            except ArtifactError as error:
+                yield finding(
+                    Code.NOT_READ,
+                    f"its CRC-32 cannot be compared: {error.message}",
+                    member=member.name,
+                )
+                continue
+            if crc != member.crc:
+                yield crc_finding(member, crc)
 
 
 def read_zip_members(source: ByteSource, limits: Limits) -> ZipMembers:

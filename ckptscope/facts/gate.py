@@ -56,6 +56,30 @@ class CheckRun(msgspec.Struct, frozen=True, kw_only=True):
     remark: str = ""
 
 
+class RequirementOutcome(enum.StrEnum):
+    """What came out for one demand of a policy."""
+
+    MET = "met"
+    NOT_MET = "not met"
+    NOT_DECIDED = "not decided"
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """One demand of a policy on one file.
+
+    Attributes:
+        key: The policy's key that asks for it: family, max-size, config.joints, ...
+        text: What is asked, in words: `family convnextpose`.
+        outcome: Whether it is met.
+        found: What the file shows of it, in words; possibly empty.
+    """
+
+    key: str
+    text: str
+    outcome: RequirementOutcome
+    found: str = ""
+
+
 class Pardon(msgspec.Struct, frozen=True, kw_only=True):
     """Why a finding does not count: a waiver of the policy, or an entry of the baseline.
 
@@ -107,6 +131,7 @@ class GateFile(msgspec.Struct, frozen=True, kw_only=True):
         variant: Row of the family's table that it is; empty for none.
         rulings: Every finding, in the order of the checks.
         checks: Which checks were made.
+        requirements: What the policy demands of it, and what came out, in the order of the keys.
         failure: Why it could not be read; None if it could.
     """
 
@@ -118,6 +143,7 @@ class GateFile(msgspec.Struct, frozen=True, kw_only=True):
     variant: str = ""
     rulings: tuple[Ruling, ...] = ()
     checks: tuple[CheckRun, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
     failure: Failure | None = None
 
     @property

@@ -13,6 +13,7 @@ Enters: opcodes, read by `pickles.machine`. Leaves: a graph of
 The graph may share parts and contain itself; whoever walks it must bound the walk.
 """
 
+import enum
 from typing import TypeAlias, Union
 
 import msgspec
@@ -100,15 +101,36 @@ class PersistentRef(msgspec.Struct, eq=False):
     offset_bytes: int
 
 
-class Import(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Naming(enum.StrEnum):
+    """How a pickle comes to a name."""
+
+    #: It is written there.
+    SPELLED = "spelled"
+    #: It is put together by calls of the pickle, and what they give is plain.
+    COMPUTED = "computed"
+    #: It is an attribute of another name, fetched by a call.
+    LOOKED_UP = "looked up"
+    #: What a call of the name gave is called in its turn.
+    RESULT_CALLED = "result called"
+    #: Attributes or items of the name are changed.
+    CHANGED = "changed"
+    #: The file does not tell it: a number of a registry elsewhere, or a computation.
+    HIDDEN = "hidden"
+
+
+class Import(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """One place where a pickle names a global.
 
     Attributes:
-        module: As the unpickler would pass it to the import machinery.
-        name: Attribute, possibly dotted.
-        opcode: GLOBAL, STACK_GLOBAL, INST, EXT1, EXT2 or EXT4.
+        module: As the unpickler would pass it to the import machinery; `?` if it is hidden.
+        name: Attribute, possibly dotted; `?` if it is hidden.
+        opcode: GLOBAL, STACK_GLOBAL, INST, EXT1, EXT2 or EXT4; for names that are looked up,
+            called or changed the opcode that does it.
         member: Member of the archive whose pickle it is, or None for the file itself.
         offset_bytes: Offset of the opcode within `member`.
+        naming: How the pickle comes to the name.
+        followed: Whether each use of a function that looks things up was followed, so that what it
+            finds stands among the imports itself.
     """
 
     module: str
@@ -116,6 +138,8 @@ class Import(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     opcode: str
     member: str | None
     offset_bytes: int
+    naming: Naming = Naming.SPELLED
+    followed: bool = False
 
 
 class PickleGraph(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -129,6 +153,8 @@ class PickleGraph(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         persistent: Every reference to an object outside the pickle, in the order of the file.
         size_bytes: Bytes from the first opcode to STOP inclusive.
         oddities: What a real unpickler would have refused or done differently: (offset, sentence).
+        payloads: Calls that would unpickle a byte string of this pickle, in the order of the file.
+        opcodes: Those that are met beside the ones that every pickle of tensors is made of.
     """
 
     root: object
@@ -138,3 +164,5 @@ class PickleGraph(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     persistent: tuple[PersistentRef, ...]
     size_bytes: int
     oddities: tuple[tuple[int, str], ...] = ()
+    payloads: tuple[Instance, ...] = ()
+    opcodes: frozenset[int] = frozenset()

@@ -10,6 +10,8 @@ from ckptscope.facts.modules import ModuleNode
 from ckptscope.facts.pickled import Import
 from ckptscope.facts.standing import Identified
 from ckptscope.facts.tensors import Manifest
+from ckptscope.facts.values import TensorValues
+from ckptscope.facts.weights_only import WeightsOnly
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +44,10 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
         modules: Trees of modules, one for each of the manifest's state_dicts, or None for those of
             which none is made: optimizers, and those beyond a number.
         identified: Networks that a family knows, in the order of the state_dicts.
+        weights_only: Which versions of torch load it with weights_only; None where torch.load is not
+            meant to read it, or where it could not be told.
+        values: Statistics of its tensors, where they were asked for; what they say of the health
+            of the weights is among the manifest's findings.
         failure: Why not; None if it could.
     """
 
@@ -49,6 +55,8 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Manifest | None = None
     modules: tuple[ModuleNode | None, ...] = ()
     identified: tuple[Identified, ...] = ()
+    weights_only: WeightsOnly | None = None
+    values: tuple[TensorValues, ...] = ()
     failure: Failure | None = None
 
 

@@ -84,6 +84,8 @@ class Family(ABC, Generic[C]):
         blind_spots: What its weights cannot tell, in sentences.
         usual: Values that settings usually have, for those that shapes leave open, the commonest
             first; and the reason, in words.
+        spellings: Names under which configurations of its code keep what the shapes show, and the
+            facts that each may mean: first the setting that the code takes it for.
     """
 
     name: ClassVar[str]
@@ -94,6 +96,7 @@ class Family(ABC, Generic[C]):
     weightless: ClassVar[tuple[str, ...]] = ()
     blind_spots: ClassVar[tuple[str, ...]] = ()
     usual: ClassVar[Mapping[str, tuple[tuple[FactValue, ...], str]]] = {}
+    spellings: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @abstractmethod
     def matches(self, view: NetworkView) -> Match:

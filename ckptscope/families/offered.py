@@ -78,7 +78,7 @@ class _Offered(Family[Any]):
     def __init__(self, family: Family[Any], place: str) -> None:
         self._family = family
         self._place = place
-        for name in (*_TEXTS, *_LISTS, "usual"):
+        for name in (*_TEXTS, *_LISTS, "usual", "spellings"):
             setattr(self, name, getattr(family, name))
 
     def matches(self, view: NetworkView) -> Match:

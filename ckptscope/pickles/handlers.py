@@ -13,12 +13,15 @@ from ckptscope.facts.pickled import (
     DictNode,
     GlobalRef,
     Instance,
+    Naming,
     PersistentRef,
     SetNode,
 )
 from ckptscope.pickles.literals import LITERAL_HANDLERS, Handler, parse_int
 from ckptscope.pickles.opcodes import Op
 from ckptscope.pickles.state import NODE_COST, MachineState
+from ckptscope.pickles.views import type_word
+from ckptscope.pickles.watched import WatchedRef
 
 #: Highest protocol that exists (PEP 574).
 _HIGHEST_PROTOCOL = 5
@@ -81,7 +84,7 @@ def _set_items(state: MachineState, target: object, items: list[object]) -> None
     if isinstance(target, DictNode):
         for key, _ in pairs:
             if isinstance(key, _UNHASHABLE) or (isinstance(key, SetNode) and not key.frozen):
-                raise state.fail(f"expected a hashable key, found a {_type_word(key)}")
+                raise state.fail(f"expected a hashable key, found a {type_word(key)}")
         target.pairs.extend(pairs)
     elif isinstance(target, Instance):
         if target.pairs is None:
@@ -89,9 +92,10 @@ def _set_items(state: MachineState, target: object, items: list[object]) -> None
         else:
             target.pairs.extend(pairs)
     elif isinstance(target, GlobalRef | PersistentRef):
-        state.odd(f"items are set on {_type_word(target)}")
+        state.odd(f"items are set on {type_word(target)}")
+        _note_change(state, target, "SETITEMS")
     else:
-        raise state.fail(f"expected a dict to set items in, found {_type_word(target)}")
+        raise state.fail(f"expected a dict to set items in, found {type_word(target)}")
 
 
 def _append(state: MachineState) -> None:
@@ -113,9 +117,10 @@ def _extend(state: MachineState, target: object, items: list[object]) -> None:
         else:
             target.items.extend(items)
     elif isinstance(target, GlobalRef | PersistentRef):
-        state.odd(f"items are appended to {_type_word(target)}")
+        state.odd(f"items are appended to {type_word(target)}")
+        _note_change(state, target, "APPENDS")
     else:
-        raise state.fail(f"expected a list to append to, found {_type_word(target)}")
+        raise state.fail(f"expected a list to append to, found {type_word(target)}")
 
 
 def _additems(state: MachineState) -> None:
@@ -126,19 +131,13 @@ def _additems(state: MachineState) -> None:
     elif isinstance(target, Instance):
         _extend(state, target, items)
     else:
-        raise state.fail(f"expected a set to add to, found {_type_word(target)}")
+        raise state.fail(f"expected a set to add to, found {type_word(target)}")
 
 
-def _type_word(node: object) -> str:
-    if isinstance(node, DictNode):
-        return "dict"
-    if isinstance(node, SetNode):
-        return "set"
-    if isinstance(node, GlobalRef):
-        return f"the global {node.qualified!r}"
-    if isinstance(node, PersistentRef):
-        return "an object outside the pickle"
-    return type(node).__name__
+def _note_change(state: MachineState, target: object, opcode: str) -> None:
+    """Record that what a name stands for is changed, for everybody who uses it later."""
+    if isinstance(target, GlobalRef):
+        state.name_global(target.module, target.name, opcode, Naming.CHANGED)
 
 
 # Globals and calls
@@ -160,19 +159,18 @@ def _global(state: MachineState) -> None:
 def _stack_global(state: MachineState) -> None:
     name = state.pop()
     module = state.pop()
-    if not isinstance(module, str) or not isinstance(name, str):
-        raise state.fail(
-            "expected two strings for STACK_GLOBAL, found "
-            f"{_type_word(module)} and {_type_word(name)}"
-        )
-    state.stack.append(state.name_global(module, name, "STACK_GLOBAL"))
+    if type(module) is str and type(name) is str:
+        state.stack.append(state.name_global(module, name, "STACK_GLOBAL"))
+    else:
+        state.stack.append(state.name_computed(module, name))
 
 
 def _extension(length: int, opcode: str) -> Handler:
     def handler(state: MachineState) -> None:
         number = int.from_bytes(state.take(length), "little")
         state.odd(f"{opcode} {number}: a class by its number in a registry outside the file")
-        state.stack.append(state.name_global("copyreg", f"extension {number}", opcode))
+        hidden = state.name_global("copyreg", f"extension {number}", opcode, Naming.HIDDEN)
+        state.stack.append(hidden)
 
     return handler
 
@@ -181,39 +179,42 @@ def _inst(state: MachineState) -> None:
     module = _decode_name(state, state.line())
     name = _decode_name(state, state.line())
     args = tuple(state.pop_mark())
-    _call(state, state.name_global(module, name, "INST"), args)
+    _call(state, "INST", state.name_global(module, name, "INST"), args)
 
 
 def _obj(state: MachineState) -> None:
     items = state.pop_mark()
     if not items:
         raise state.fail("expected a class for OBJ, found nothing")
-    _call(state, items[0], tuple(items[1:]))
+    _call(state, "OBJ", items[0], tuple(items[1:]))
 
 
 def _reduce(state: MachineState) -> None:
     args = state.pop()
-    _call(state, state.pop(), args)
+    _call(state, "REDUCE", state.pop(), args)
 
 
 def _newobj(state: MachineState) -> None:
     args = state.pop()
-    _call(state, state.pop(), args)
+    _call(state, "NEWOBJ", state.pop(), args)
 
 
 def _newobj_ex(state: MachineState) -> None:
     kwargs = state.pop()
     args = state.pop()
-    _call(state, state.pop(), args, kwargs)
+    _call(state, "NEWOBJ_EX", state.pop(), args, kwargs)
 
 
-def _call(state: MachineState, function: object, args: object, kwargs: object = None) -> None:
-    if not isinstance(args, tuple):
-        raise state.fail(f"expected a tuple of arguments, found {_type_word(args)}")
-    if not isinstance(function, GlobalRef | Instance | PersistentRef):
-        raise state.fail(f"expected something to call, found {_type_word(function)}")
-    state.spend(NODE_COST)
-    state.stack.append(Instance(function, args, state.opcode_offset, kwargs))
+def _call(
+    state: MachineState, opcode: str, function: object, args: object, kwargs: object = None
+) -> None:
+    if type(args) is not tuple:
+        raise state.fail(f"expected a tuple of arguments, found {type_word(args)}")
+    if type(function) is GlobalRef:
+        state.spend(NODE_COST)
+        state.stack.append(Instance(function, args, state.opcode_offset, kwargs))
+    else:
+        state.stack.append(state.follow_call(function, args, kwargs, opcode))
 
 
 def _build(state: MachineState) -> None:
@@ -227,9 +228,10 @@ def _build(state: MachineState) -> None:
         else:
             target.state = value
     elif isinstance(target, GlobalRef | PersistentRef):
-        state.odd(f"BUILD changes {_type_word(target)}")
+        state.odd(f"BUILD changes {type_word(target)}")
+        _note_change(state, target, "BUILD")
     else:
-        raise state.fail(f"expected an instance for BUILD, found {_type_word(target)}")
+        raise state.fail(f"expected an instance for BUILD, found {type_word(target)}")
 
 
 def _persid(state: MachineState) -> None:
@@ -282,7 +284,10 @@ def _pop_mark(state: MachineState) -> None:
 
 
 def _dup(state: MachineState) -> None:
-    state.stack.append(state.top())
+    node = state.top()
+    if type(node) is WatchedRef:
+        node.pushes += 1
+    state.stack.append(node)
 
 
 # Framing

@@ -76,22 +76,24 @@ def trace_pickle(
         root=root,
         member=member,
         protocol=state.protocol,
-        imports=tuple(state.imports),
+        imports=state.finished_imports(),
         persistent=tuple(state.persistent),
         size_bytes=state.base + state.position - offset_bytes,
         oddities=tuple(state.oddities),
+        payloads=tuple(state.payloads),
+        opcodes=frozenset(state.opcodes),
     )
 
 
 def _keep_imports(error: ArtifactError, state: MachineState) -> None:
     """Keep what was named before the damage: a real unpickler would have run it by then."""
-    error.reached = tuple(state.imports)
+    error.reached = state.finished_imports()
 
 
 def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
     """Interpret up to STOP and return the top of the stack."""
     stack, memo, marks = state.stack, state.memo, state.marks
-    push, remember = stack.append, state.persistent.append
+    push, remember, met = stack.append, state.persistent.append, state.opcodes.add
     handlers = HANDLERS.get
     buffer, base, position, fence = state.buffer, state.base, state.position, state.fence
     length = len(buffer)
@@ -176,12 +178,11 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
                 raise _at(state, base + position - 1).fail(
                     f"expected a tuple of arguments, found {type(args).__name__}"
                 )
-            if type(function) is not GlobalRef and not isinstance(
-                function, Instance | PersistentRef
-            ):
-                raise _at(state, base + position - 1).fail(
-                    f"expected something to call, found {type(function).__name__}"
-                )
+            if type(function) is not GlobalRef:
+                state.opcode_offset, state.budget = base + position - 1, budget
+                stack[-1] = state.follow_call(function, args, None, "REDUCE")
+                memo, budget = state.memo, state.budget
+                continue
             budget -= NODE_COST
             stack[-1] = instance = Instance(function, args, base + position - 1)
             if position < soft and buffer[position] == 0x72:  # LONG_BINPUT follows
@@ -250,6 +251,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             push(True)
             continue
         elif op == 0x8C:  # SHORT_BINUNICODE
+            met(op)
             size = buffer[position]
             end = position + 1 + size
             if end > length:
@@ -270,6 +272,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             if len(stack) <= fence:
                 raise _at(state, base + position - 1).fail("stack underflow")
             memo[len(memo)] = stack[-1]
+            met(op)
         elif op == 0x2E:  # STOP
             state.position, state.opcode_offset = position, base + position - 1
             state.fence = fence
@@ -278,6 +281,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             state.position, state.opcode_offset = position, base + position - 1
             state.fence, state.budget = fence, budget
             handler = handlers(op)
+            met(op)
             if handler is None:
                 raise state.fail(f"expected an opcode, found byte 0x{op:02x}")
             handler(state)
@@ -286,6 +290,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
                 length = len(buffer)
                 soft = length - LONGEST_FIXED_OPCODE if state.more else length - 1
             position, fence, budget = state.position, state.fence, state.budget
+            memo = state.memo
 
 
 def _at(state: MachineState, offset_bytes: int) -> MachineState:

@@ -3,10 +3,18 @@
 Enters: a source and a stretch of it. Leaves: nothing; `machine` and `handlers` work on it.
 """
 
+from typing import TYPE_CHECKING
+
+import msgspec
+
 from ckptscope.errors import LimitError, PickleFormatError
 from ckptscope.facts.limits import Limits
-from ckptscope.facts.pickled import GlobalRef, Import, PersistentRef
+from ckptscope.facts.pickled import GlobalRef, Import, Instance, Naming, PersistentRef
+from ckptscope.pickles.watched import WATCHED, WatchedRef, WatchingMemo
 from ckptscope.sources.base import ByteSource
+
+if TYPE_CHECKING:
+    from ckptscope.pickles.constants import Workings
 
 #: Bytes read at first; doubled with each further read up to the largest. The memory that the graph
 #: takes is checked at each read.
@@ -20,6 +28,11 @@ NODE_COST = 144
 IMPORT_COST = 256
 _MEMO_COST = 100
 _STACK_COST = 9
+#: Nodes that are looked at to work out names which a pickle computes. An attack that was seen in
+#: public takes forty.
+_WORKING_STEPS = 4_000
+#: Ways of naming that put the name on the stack.
+_PUSHING = (Naming.SPELLED, Naming.COMPUTED, Naming.LOOKED_UP)
 #: No opcode but the ones with a length of their own takes more bytes than this.
 LONGEST_FIXED_OPCODE = 16
 
@@ -59,6 +72,9 @@ class MachineState:
         self.imports: list[Import] = []
         self.oddities: list[tuple[int, str]] = []
         self.persistent: list[PersistentRef] = []
+        self.payloads: list[Instance] = []
+        self.opcodes: set[int] = set()
+        self._workings: Workings | None = None
         self.globals: dict[tuple[str, str], GlobalRef] = {}
         self.allowance = limits.graph_allowance(self.end - start)
         self.budget = self.allowance
@@ -241,7 +257,9 @@ class MachineState:
         self.fence = self.marks[-1] if self.marks else 0
         return items
 
-    def name_global(self, module: str, name: str, opcode: str) -> GlobalRef:
+    def name_global(
+        self, module: str, name: str, opcode: str, naming: Naming = Naming.SPELLED
+    ) -> GlobalRef:
         """Record an import and return its node; the same name gives the same node."""
         self.spend(IMPORT_COST)
         if len(self.imports) >= self.limits.imports:
@@ -259,9 +277,57 @@ class MachineState:
                 opcode=opcode,
                 member=self.member,
                 offset_bytes=self.opcode_offset,
+                naming=naming,
             )
         )
         known = self.globals.get((module, name))
         if known is None:
-            known = self.globals[module, name] = GlobalRef(module, name)
+            watched = (module, name) in WATCHED
+            known = self._watch(module, name) if watched else GlobalRef(module, name)
+            self.globals[module, name] = known
+        if type(known) is WatchedRef and naming in _PUSHING:
+            known.pushes += 1
         return known
+
+    def _watch(self, module: str, name: str) -> WatchedRef:
+        """Make the node of a watched name, and count from now on what the memo gives."""
+        if type(self.memo) is not WatchingMemo:
+            self.memo = WatchingMemo(self.memo)
+        return WatchedRef(module, name)
+
+    def name_computed(self, module: object, name: object) -> GlobalRef:
+        """Record an import by operands that are not both plain text."""
+        # Only where a pickle does so: nothing that picklers write needs it.
+        from ckptscope.pickles.naming import name_computed
+
+        return name_computed(self, module, name)
+
+    def follow_call(
+        self, function: object, args: tuple[object, ...], kwargs: object, opcode: str
+    ) -> object:
+        """Return what a call gives whose function is no plain global."""
+        from ckptscope.pickles.naming import follow_call
+
+        return follow_call(self, function, args, kwargs, opcode)
+
+    def text(self, node: object) -> str | None:
+        """Return the text that a node would be, if calls of constants give it."""
+        if self._workings is None:
+            from ckptscope.pickles.constants import Workings
+
+            self._workings = Workings(_WORKING_STEPS)
+        return self._workings.text(node)
+
+    def finished_imports(self) -> tuple[Import, ...]:
+        """Return the imports; functions that look names up are marked where each use is known."""
+        settled = {
+            key for key, ref in self.globals.items() if type(ref) is WatchedRef and ref.is_settled
+        }
+        if not settled:
+            return tuple(self.imports)
+        return tuple(
+            msgspec.structs.replace(one, followed=True)
+            if (one.module, one.name) in settled
+            else one
+            for one in self.imports
+        )

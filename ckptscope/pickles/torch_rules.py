@@ -281,7 +281,7 @@ class TensorRules:
         if type(node) is tuple:
             found = parse_storage_id(node)
             if found is not None:
-                self._note_plain_id()
+                self._note_plain_id(found.use.key)
                 return found
         if type(node) is Instance and type(node.callable) is GlobalRef:
             if node.callable.qualified == "torch.storage._load_from_bytes":
@@ -292,7 +292,7 @@ class TensorRules:
                         return self.storage(part)
         raise OddArgumentsError("expected a storage")
 
-    def _note_plain_id(self) -> None:
+    def _note_plain_id(self, key: str) -> None:
         """A storage named by a plain tuple: read, but torch could not."""
         if not self._plain_ids_noted:
             self._plain_ids_noted = True
@@ -302,6 +302,7 @@ class TensorRules:
                     severity=Severity.WARNING,
                     message="storages are named by plain tuples and not by persistent ids; "
                     "torch.load cannot read this",
+                    evidence=(f"storage {key!r:.60}",),
                 )
             )
 

@@ -174,7 +174,7 @@ def key_text(key: object) -> str:
     if type(key) is tuple and len(key) <= _SHOWN_ITEMS and all(_is_scalar(part) for part in key):
         inner = ", ".join(plain_text(part) for part in key)
         return f"({inner},)" if len(key) == 1 else f"({inner})"
-    if type(key) is GlobalRef:
+    if isinstance(key, GlobalRef):
         return key.qualified
     if type(key) is Instance:
         return f"<{class_name_of(key)}>"
@@ -185,11 +185,24 @@ def short(node: object) -> str:
     """Show any node in a few words, without walking it."""
     if _is_scalar(node):
         return plain_text(node)
-    if type(node) is GlobalRef:
+    if isinstance(node, GlobalRef):
         return node.qualified[:_SHOWN_CHARACTERS]
     if type(node) is tuple and len(node) <= _SHOWN_ITEMS and all(_is_scalar(p) for p in node):
         return f"({', '.join(plain_text(part) for part in node)})"
     return f"a {type(node).__name__}"
+
+
+def type_word(node: object) -> str:
+    """Say what a node is, in a word."""
+    if isinstance(node, DictNode):
+        return "dict"
+    if isinstance(node, SetNode):
+        return "set"
+    if isinstance(node, GlobalRef):
+        return f"the global {node.qualified!r:.200}"
+    if isinstance(node, PersistentRef):
+        return "an object outside the pickle"
+    return type(node).__name__
 
 
 def _is_scalar(node: object) -> bool:

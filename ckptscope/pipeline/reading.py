@@ -1,17 +1,18 @@
 """One file or folder → manifests.
 
 Enters: a path. Leaves: the outcome of every checkpoint in it, and manifests with the findings of
-the layout checks.
+the checks of names and layout.
 """
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from ckptscope.checks import bound_findings, check_layout
+from ckptscope.checks.safety import check_imports
 from ckptscope.containers import (
     Contents,
     Outcome,
@@ -51,17 +52,28 @@ def read_outcomes(path: Path, limits: Limits, stack: ExitStack) -> Iterator[Outc
     source = stack.enter_context(open_local(path))
     if is_index(source):
         return read_index_file(path, limits)
-    return read_file(source, limits)
+    return read_file(source, limits, path.name)
 
 
-def manifest_of(contents: Contents, limits: Limits) -> ManifestBuild:
-    """Build the manifest of a checkpoint and add what the layout checks find.
+def manifest_of(
+    contents: Contents, limits: Limits, allowed_imports: Iterable[str] = ()
+) -> ManifestBuild:
+    """Build the manifest of a checkpoint and add what the checks of names and layout find.
+
+    Args:
+        contents: The checkpoint.
+        limits: Bounds of the reading.
+        allowed_imports: Unknown classes that the user trusts.
 
     Raises:
         LimitError: The graph unfolds to more than may be walked.
     """
     build = build_manifest(contents, limits)
-    findings = (*bound_findings(build.manifest.findings), *check_layout(build.manifest))
+    findings = (
+        *check_imports(build.manifest.imports, allowed=allowed_imports),
+        *bound_findings(build.manifest.findings),
+        *check_layout(build.manifest),
+    )
     manifest = msgspec.structs.replace(build.manifest, findings=findings)
     return ManifestBuild(manifest, build.access)
 

@@ -139,7 +139,10 @@ def describe_imports(manifest: Manifest, *, everything: bool) -> Iterator[Block]
     shown = ordered if everything else ordered[:_MOST_IMPORTS]
     rest = ordered[len(shown) :]
     placed = everything or len(ordered) <= _FEW_IMPORTS
-    yield section("imports", Words(" that the pickles name; none was made, and none is judged"))
+    yield section(
+        "imports",
+        Words(" that the pickles name; none was made; those not known to be harmless are findings"),
+    )
     yield Table(
         columns=(
             name("global"),

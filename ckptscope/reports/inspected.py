@@ -11,6 +11,7 @@ from ckptscope.reports.architecture import describe_architectures
 from ckptscope.reports.architecture_evidence import describe_evidence
 from ckptscope.reports.blocks import Block, Heading, Name, Part, Tone, Words, field, line
 from ckptscope.reports.contents import describe_contents
+from ckptscope.reports.forecast import describe_forecast
 from ckptscope.reports.holdings import (
     describe_arrays,
     describe_bytes,
@@ -24,6 +25,7 @@ from ckptscope.reports.numerals import KIB, size_text
 from ckptscope.reports.snippets import describe_snippets
 from ckptscope.reports.state_dicts import describe_state_dicts, list_tensors
 from ckptscope.reports.training import describe_training
+from ckptscope.reports.values import describe_values
 from ckptscope.reports.wanted import WHAT_IS_QUICK, Wanted
 
 #: What a container says of itself is shown as far as it is short.
@@ -48,6 +50,8 @@ def _describe_file(one: FileReport, wanted: Wanted) -> Iterator[Block]:
     manifest = one.manifest
     yield Heading(1, (Name(one.path, Tone.STRONG),))
     yield from _describe_container(manifest)
+    if one.weights_only is not None:
+        yield from describe_forecast(one.weights_only)
     yield from describe_contents(manifest, wanted.tree_depth)
     yield from describe_architectures(one)
     if wanted.snippets:
@@ -64,6 +68,7 @@ def _describe_file(one: FileReport, wanted: Wanted) -> Iterator[Block]:
     yield from describe_unclaimed(manifest)
     yield from describe_metadata(manifest)
     yield from describe_findings(manifest.findings, everything=wanted.tensors)
+    yield from describe_values(manifest.state_dicts, one.values, everything=wanted.tensors)
     if wanted.tensors:
         yield from list_tensors(manifest.state_dicts)
 

@@ -7,6 +7,7 @@ an escape.
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Literal
 
@@ -26,10 +27,12 @@ from ckptscope.facts.tensors import (
     Role,
     Spending,
     StateDict,
-    TensorInfo,
     TreeNode,
 )
+from ckptscope.facts.values import TensorValues
+from ckptscope.facts.weights_only import Obstacle, WeightsOnly
 from ckptscope.reports.architecture_json import ArchitectureOut, architecture_out
+from ckptscope.reports.values_json import TensorOut, tensors_out, values_by_tensor
 
 INSPECT_SCHEMA: Literal["ckptscope/inspect/1"] = "ckptscope/inspect/1"
 
@@ -49,7 +52,7 @@ class StateDictOut(msgspec.Struct, frozen=True, kw_only=True):
     kind_origin: Origin
     kind_evidence: str
     versions: dict[str, int] | None
-    tensors: tuple[TensorInfo, ...]
+    tensors: tuple[TensorOut, ...]
     modules: ModuleNode | None = None
 
 
@@ -66,6 +69,17 @@ class StorageOut(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     size_bytes: int
     stored_bytes: int
+
+
+class WeightsOnlyOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What torch.load(weights_only=True) says of a file; versions in words, empty for none."""
+
+    accepted_by: str
+    refused_by: str
+    because: Obstacle | None
+    unlisted: tuple[str, ...]
+    advice: str
+    default_since: str
 
 
 class FileOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +102,7 @@ class FileOut(msgspec.Struct, frozen=True, kw_only=True):
     imports: tuple[Import, ...] = ()
     unclaimed_members: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
+    weights_only: WeightsOnlyOut | None = None
     architecture: ArchitectureOut | None = None
     more_architectures: tuple[ArchitectureOut, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -131,6 +146,7 @@ def _file(report: FileReport) -> FileOut:
     if manifest is None:
         return FileOut(path=report.path, failure=report.failure)
     networks = tuple(architecture_out(one) for one in report.identified)
+    values = values_by_tensor(report.values)
     return FileOut(
         path=report.path,
         location=manifest.location,
@@ -139,7 +155,7 @@ def _file(report: FileReport) -> FileOut:
         byteorder=manifest.byteorder,
         format=dict(manifest.format_facts),
         state_dicts=tuple(
-            _state_dict(one, modules)
+            _state_dict(one, modules, values)
             for one, modules in zip_longest(manifest.state_dicts, report.modules)
         ),
         optimizers=manifest.optimizers,
@@ -154,13 +170,18 @@ def _file(report: FileReport) -> FileOut:
         imports=manifest.imports,
         unclaimed_members=manifest.unclaimed_members,
         metadata=dict(manifest.metadata),
+        weights_only=_weights_only(report.weights_only),
         architecture=networks[0] if networks else None,
         more_architectures=networks[1:],
         findings=manifest.findings,
     )
 
 
-def _state_dict(one: StateDict, modules: ModuleNode | None) -> StateDictOut:
+def _state_dict(
+    one: StateDict,
+    modules: ModuleNode | None,
+    values: Mapping[tuple[str, str], Sequence[TensorValues]],
+) -> StateDictOut:
     return StateDictOut(
         path=one.path,
         prefix=one.prefix,
@@ -174,8 +195,21 @@ def _state_dict(one: StateDict, modules: ModuleNode | None) -> StateDictOut:
         kind_origin=one.kind_origin,
         kind_evidence=one.kind_evidence,
         versions=one.versions,
-        tensors=one.tensors,
+        tensors=tensors_out(one, values),
         modules=modules,
+    )
+
+
+def _weights_only(answer: WeightsOnly | None) -> WeightsOnlyOut | None:
+    if answer is None:
+        return None
+    return WeightsOnlyOut(
+        accepted_by=answer.accepted_by,
+        refused_by=answer.refused_by,
+        because=answer.obstacle,
+        unlisted=answer.unlisted,
+        advice=answer.advice,
+        default_since=answer.default_since,
     )
 
 

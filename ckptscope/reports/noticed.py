@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ckptscope.facts.findings import Finding, Severity
-from ckptscope.facts.report import Failure, FileReport, InspectReport
+from ckptscope.facts.report import Failure, FileReport, InspectReport, Skipped
 from ckptscope.reports.blocks import (
     Block,
     Field,
@@ -100,9 +100,14 @@ def describe_closing(report: InspectReport) -> Iterator[Block]:
     if len(report.files) > 1:
         yield section("summary")
         yield line(_summary(report.files))
-    if not report.skipped:
+    yield from describe_skipped(report.skipped)
+
+
+def describe_skipped(skipped: Sequence[Skipped]) -> Iterator[Block]:
+    """Count what a walk over folders met that is no checkpoint, and name the first."""
+    if not skipped:
         return
-    count = len(report.skipped)
+    count = len(skipped)
     files = (
         "1 file that is no checkpoint" if count == 1 else f"{count:,} files that are no checkpoints"
     )
@@ -110,7 +115,7 @@ def describe_closing(report: InspectReport) -> Iterator[Block]:
     rest = count - _MOST_SKIPPED
     yield Table(
         columns=(name("file"), name("what it is")),
-        rows=[(one.path, one.reason) for one in report.skipped[:_MOST_SKIPPED]],
+        rows=[(one.path, one.reason) for one in skipped[:_MOST_SKIPPED]],
         closing=((f"{rest:,} more", ""),) if rest > 0 else (),
     )
 

@@ -6,7 +6,7 @@ learns from `place_in_file` where.
 """
 
 from ckptscope.sources.base import ByteSource
-from ckptscope.sources.local import LocalFile, open_local
+from ckptscope.sources.local import LocalFile, Stamp, open_local, stamp_of
 from ckptscope.sources.memory import MemorySource
 from ckptscope.sources.placing import place_in_file
 from ckptscope.sources.spool import spool_stream
@@ -16,8 +16,10 @@ __all__ = [
     "ByteSource",
     "LocalFile",
     "MemorySource",
+    "Stamp",
     "Window",
     "open_local",
     "place_in_file",
     "spool_stream",
+    "stamp_of",
 ]

@@ -1,12 +1,15 @@
 """A file of this machine, read by position.
 
-Enters: a path. Leaves: a `LocalFile`; anything that is no regular file is refused by name.
+Enters: a path. Leaves: a `LocalFile`; anything that is no regular file is refused by name. A
+`Stamp` before and one after tell whether the file changed while it was being read.
 """
 
 import os
 import stat
 from pathlib import Path
 from types import TracebackType
+
+import msgspec
 
 from ckptscope.errors import ArtifactError, ContainerFormatError, UnknownContainerError, UsageError
 
@@ -18,6 +21,34 @@ _OTHER_KINDS = (
     (stat.S_ISBLK, "a block device"),
     (stat.S_ISDIR, "a folder"),
 )
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """How a file stood at one moment: which file it is, its size, when it was last changed.
+
+    The time of the last change of its inode counts too, which no ordinary call can set back.
+    """
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> "Stamp":
+        """Take it from what the system says."""
+        return cls(
+            status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        )
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return how the file or folder at a path stands now; None if there is none."""
+    try:
+        return Stamp.of(path.stat())
+    except (OSError, ValueError):
+        return None
 
 
 class LocalFile:

@@ -1,8 +1,16 @@
 """What the walk collects: tensors under the container that names them."""
 
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
 import msgspec
 
+from ckptscope.facts.findings import Code, Finding, Severity, Where
 from ckptscope.facts.tensors import TensorInfo
+
+#: Keys that a finding lists.
+_SHOWN: Final = 3
 
 
 class Group(msgspec.Struct):
@@ -31,3 +39,24 @@ def join(path: str, name: str) -> str:
     if not path:
         return name
     return f"{path}/{name}" if name else path
+
+
+def drop_repeated(group: Group) -> Iterator[Finding]:
+    """Of two tensors under one key keep the last, at the place of the first, as in a dict."""
+    last = {tensor.key: tensor for tensor in group.tensors}
+    repeated = len(group.tensors) - len(last)
+    if not repeated:
+        return
+    times = Counter(tensor.key for tensor in group.tensors)
+    group.tensors = list(last.values())
+    yield Finding(
+        code=Code.KEY_DUPLICATE,
+        severity=Severity.WARNING,
+        message=f"{repeated:,} tensors stand under a key that comes again; the last counts",
+        where=Where(key=group.path[:200]),
+        evidence=tuple(
+            f"{key!r:.200} stands {count:,} times"
+            for key, count in times.most_common(_SHOWN)
+            if count > 1
+        ),
+    )

@@ -5,7 +5,7 @@ Enters: one checkpoint, laid open. Leaves: its table of contents, and a way to o
 
 import msgspec
 
-from ckptscope.containers import Contents
+from ckptscope.containers import Contents, load_unvisited
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.limits import Limits
@@ -59,6 +59,10 @@ class _Access:
                 best = prefix
         return best, self._nested[best] if best else self._contents
 
+    def graphs(self) -> list[PickleGraph]:
+        """Return every pickle of the checkpoint and of those inside it."""
+        return _all_graphs(self._contents, self._nested)
+
     def numbers(self, tensors: list[TensorInfo]) -> set[float]:
         """Return the distinct values of tensors of one element; damaged ones are left out."""
         values: set[float] = set()
@@ -81,6 +85,11 @@ class ManifestBuild(msgspec.Struct, frozen=True, eq=False):
     manifest: Manifest
     access: _Access
 
+    @property
+    def graphs(self) -> tuple[PickleGraph, ...]:
+        """Every pickle of the checkpoint and of those inside it, as the manifest's imports are."""
+        return tuple(self.access.graphs())
+
     def open_storage(self, key: str) -> ByteSource:
         """Return a storage's elements.
 
@@ -102,6 +111,9 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
     """
     walker = Walker(contents, limits)
     tree = walk_shards(walker) if contents.shards else _walk(walker, contents)
+    for one in (contents, *walker.nested.values()):
+        # Loading runs these too, though no tensor needs them.
+        load_unvisited(one, limits)
     storages = _all_storages(contents, walker.nested)
     uses: dict[str, StorageUse] = dict(contents.storage_uses)
     for rules in walker.all_rules:
@@ -142,7 +154,10 @@ def build_manifest(contents: Contents, limits: Limits) -> ManifestBuild:
         and all(inner.storages_complete for inner in walker.nested.values()),
         spending=spending,
         storage_extents=extents,
-        imports=tuple(entry for graph in graphs for entry in graph.imports),
+        imports=(
+            *(entry for graph in graphs for entry in graph.imports),
+            *(entry for one in (contents, *walker.nested.values()) for entry in one.reached),
+        ),
         unclaimed_members=contents.unclaimed_members,
         metadata=contents.metadata,
         findings=(

@@ -122,7 +122,7 @@ class _ModuleWalk:
         for key, value in held.items():
             if key in _COMMON or value is None or isinstance(value, _PLAIN) or _is_empty(value):
                 continue
-            if type(value) is GlobalRef:
+            if isinstance(value, GlobalRef):
                 continue
             place = join(self.path, prefix + key)
             tensor = self.walker.tensor(value, prefix + key, self.path)

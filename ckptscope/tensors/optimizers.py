@@ -120,7 +120,7 @@ def read_optimizer(walker: "Walker", pairs: Pairs, path: str) -> OptimizerDraft 
         groups=tuple(_group(group or []) for group in group_maps),
         states=len(states),
         steps=steps,
-        shapes=_parameter_shapes(states, tensors),
+        shapes=_parameter_shapes(states, tensors, _positions(group_maps)),
         settings=settings,
     )
 
@@ -187,8 +187,24 @@ def _setting_text(value: object) -> str:
     return f"<{type(value).__name__}>"
 
 
+def _positions(group_maps: list[Pairs | None]) -> dict[str, int]:
+    """Return the place of each parameter among those that the groups list, by its key.
+
+    Old versions of torch key a state by the address of its parameter, so that the list alone tells
+    the order.
+    """
+    listed: dict[str, int] = {}
+    for pairs in group_maps:
+        for key, value in pairs or []:
+            found = sequence_items(value) if key == "params" else None
+            for one in found[1] if found is not None else []:
+                if isinstance(one, int | str):
+                    listed.setdefault(key_text(one), len(listed))
+    return listed
+
+
 def _parameter_shapes(
-    states: Pairs, tensors: list[TensorInfo]
+    states: Pairs, tensors: list[TensorInfo], positions: dict[str, int]
 ) -> tuple[tuple[int, ...] | None, ...]:
     """Shapes of the parameters in order: those of the largest tensor of each state.
 
@@ -202,6 +218,8 @@ def _parameter_shapes(
             if known is None or tensor.elements > known.elements or not known.shape:
                 largest[parts[1]] = tensor
     keys = [key_text(key) for key, _ in states]
-    if all(key.isdecimal() and len(key) < _MOST_DIGITS for key in keys):
+    if all(key in positions for key in keys):
+        keys.sort(key=positions.__getitem__)
+    elif all(key.isdecimal() and len(key) < _MOST_DIGITS for key in keys):
         keys.sort(key=int)
     return tuple(largest[key].shape if key in largest else None for key in keys)

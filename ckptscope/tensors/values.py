@@ -2,10 +2,8 @@
 
 Enters: a manifest's build and a tensor of it. Leaves: a numpy array, bfloat16 and the float8 types
 as `ml_dtypes`; or a count over the elements, for which no more than a piece of them is held at
-once. The only module of the room that imports numpy.
+once. Of this room only this module and those whose names start with `scan` import numpy.
 """
-
-from collections.abc import Iterator
 
 import ml_dtypes
 import msgspec
@@ -15,11 +13,12 @@ import numpy.typing as npt
 from ckptscope.errors import TensorLayoutError
 from ckptscope.facts.tensors import TensorInfo
 from ckptscope.sources import ByteSource
+from ckptscope.tensors.blocks import Block, dimensions_of, extent, part
 from ckptscope.tensors.manifest import ManifestBuild
 from ckptscope.tensors.spending import view_span
 
 #: torch's dtype → numpy's. Quantized types give their stored integers.
-_NUMPY: dict[str, npt.DTypeLike] = {
+NUMPY_DTYPES: dict[str, npt.DTypeLike] = {
     "float64": np.float64,
     "float32": np.float32,
     "float16": np.float16,
@@ -50,7 +49,7 @@ _NUMPY: dict[str, npt.DTypeLike] = {
 CHUNK_BYTES = 4 << 20
 
 
-class _Span(msgspec.Struct, frozen=True, eq=False):
+class Span(msgspec.Struct, frozen=True, eq=False):
     """The part of a storage that a tensor uses: elements `start` to `end` of `dtype`."""
 
     dtype: np.dtype[np.generic]
@@ -67,6 +66,21 @@ class _Span(msgspec.Struct, frozen=True, eq=False):
             return np.frombuffer(raw, dtype=self.dtype).byteswap().tobytes()
         return raw
 
+    def read_block(
+        self, block: Block, dtype: np.dtype[np.generic] | None = None
+    ) -> npt.NDArray[np.generic]:
+        """Return the elements of a block, shaped as its dimensions are.
+
+        Args:
+            block: Which elements.
+            dtype: What to take them for; None for what they are.
+        """
+        raw = self.read(block.start, block.start + extent(block.dimensions))
+        dtype = dtype or self.dtype
+        shape = tuple(one.size for one in block.dimensions)
+        strides = tuple(one.step * dtype.itemsize for one in block.dimensions)
+        return np.ndarray(shape, dtype, raw, 0, strides)
+
 
 def read_values(build: ManifestBuild, tensor: TensorInfo) -> npt.NDArray[np.generic]:
     """Return a tensor's elements, shaped as the tensor is.
@@ -78,7 +92,7 @@ def read_values(build: ManifestBuild, tensor: TensorInfo) -> npt.NDArray[np.gene
             counterpart in numpy (complex32), or it leaves its storage.
         ArtifactError: The storage cannot be read.
     """
-    span = _open_span(build, tensor)
+    span = open_span(build, tensor)
     raw = span.read(span.start, span.end)
     if tensor.lazy and tensor.elements > span.end - span.start:
         raise TensorLayoutError(
@@ -94,7 +108,7 @@ def read_values(build: ManifestBuild, tensor: TensorInfo) -> npt.NDArray[np.gene
         values: npt.NDArray[np.generic] = np.ndarray(tensor.shape, span.dtype, raw, 0, strides)
     except (ValueError, OverflowError) as error:
         raise TensorLayoutError(f"{tensor.key!r:.200}: numpy cannot hold it: {error}") from error
-    return _finish(values, tensor)
+    return finish(values, tensor)
 
 
 def count_nonzero(
@@ -110,107 +124,61 @@ def count_nonzero(
             in another way than by repetition.
         ArtifactError: The storage cannot be read.
     """
-    span = _open_span(build, tensor)
+    span = open_span(build, tensor)
     if span.start == span.end:
         return 0
-    repeats, dimensions = _dimensions(tensor)
-    _refuse_overlaps(tensor, dimensions)
+    repeats, dimensions = dimensions_of(tensor)
     most = max(chunk_bytes // span.dtype.itemsize, 1)
-    found = sum(
-        _count_block(span, start, block) for start, block in _blocks(dimensions, span.start, most)
-    )
-    return found * repeats
+    blocks = part(Block(span.start, dimensions), most)
+    return sum(_count_block(span, block) for block in blocks) * repeats
 
 
-def _open_span(build: ManifestBuild, tensor: TensorInfo) -> _Span:
+def open_span(build: ManifestBuild, tensor: TensorInfo, source: ByteSource | None = None) -> Span:
+    """Return the part of its storage that a strided tensor uses.
+
+    Args:
+        build: The way to its storage.
+        tensor: The tensor.
+        source: Its storage, where that is open already.
+
+    Raises:
+        TensorLayoutError: As `read_values`.
+        ArtifactError: The storage cannot be opened.
+    """
     if tensor.storage is None or tensor.stride is None:
         raise TensorLayoutError(
             f"{tensor.key!r:.200} has no elements of its own (layout {tensor.layout}, device "
             f"{tensor.device})"
         )
-    if tensor.dtype not in _NUMPY:
+    if tensor.dtype not in NUMPY_DTYPES:
         raise TensorLayoutError(f"{tensor.key!r:.200}: numpy has no {tensor.dtype}")
-    dtype = np.dtype(_NUMPY[tensor.dtype])
+    dtype = np.dtype(NUMPY_DTYPES[tensor.dtype])
     start, end = view_span(tensor)
-    source = build.open_storage(tensor.storage)
+    source = source or build.open_storage(tensor.storage)
     if end * dtype.itemsize > source.size:
         raise TensorLayoutError(
             f"{tensor.key!r:.200} ends at byte {end * dtype.itemsize:,} of a storage of "
             f"{source.size:,} bytes"
         )
-    return _Span(dtype, source, start, end, build.byteorder_of(tensor.storage) == "big")
+    return Span(dtype, source, start, end, build.byteorder_of(tensor.storage) == "big")
 
 
-#: Sizes and strides in elements, the widest stride first.
-_Dimensions = list[tuple[int, int]]
-
-
-def _dimensions(tensor: TensorInfo) -> tuple[int, _Dimensions]:
-    """Return how often every element is repeated, and the dimensions that step on.
-
-    Dimensions that continue each other become one.
-    """
-    repeats = 1
-    stepping: _Dimensions = []
-    for count, step in zip(tensor.shape, tensor.stride or (), strict=True):
-        if step == 0:
-            repeats *= count
-        elif count > 1:
-            stepping.append((count, step))
-    joined: _Dimensions = []
-    for count, step in sorted(stepping, key=lambda dimension: -dimension[1]):
-        if joined and joined[-1][1] == count * step:
-            joined[-1] = (joined[-1][0] * count, step)
-        else:
-            joined.append((count, step))
-    return repeats, joined
-
-
-def _extent(dimensions: _Dimensions) -> int:
-    """Elements of the storage from the first to the last of a block."""
-    return 1 + sum((count - 1) * step for count, step in dimensions)
-
-
-def _refuse_overlaps(tensor: TensorInfo, dimensions: _Dimensions) -> None:
-    """Refuse views in which one step of a dimension does not leave the block below it behind.
-
-    Raises:
-        TensorLayoutError: It is such a view; counting it could take for ever.
-    """
-    for index, (_, step) in enumerate(dimensions):
-        if step < _extent(dimensions[index + 1 :]):
-            raise TensorLayoutError(f"{tensor.key!r:.200}: its elements overlap in their storage")
-
-
-def _blocks(dimensions: _Dimensions, start: int, most: int) -> Iterator[tuple[int, _Dimensions]]:
-    """Part a view into blocks whose extent is `most` at most; yield where each starts, and it."""
-    if _extent(dimensions) <= most:
-        yield start, dimensions
-        return
-    (count, step), below = dimensions[0], dimensions[1:]
-    extent = _extent(below)
-    together = (most - extent) // step + 1 if extent <= most else 0
-    if not together:
-        for index in range(count):
-            yield from _blocks(below, start + index * step, most)
-        return
-    for index in range(0, count, together):
-        yield start + index * step, [(min(together, count - index), step), *below]
-
-
-def _count_block(span: _Span, start: int, dimensions: _Dimensions) -> int:
-    raw = span.read(start, start + _extent(dimensions))
+def _count_block(span: Span, block: Block) -> int:
     # A truth value may be stored as any byte.
     dtype = np.dtype(np.uint8) if span.dtype == np.bool_ else span.dtype
-    shape = tuple(count for count, _ in dimensions)
-    strides = tuple(step * dtype.itemsize for _, step in dimensions)
-    return int(np.count_nonzero(np.ndarray(shape, dtype, raw, 0, strides)))
+    return int(np.count_nonzero(span.read_block(block, dtype)))
 
 
-def _finish(values: npt.NDArray[np.generic], tensor: TensorInfo) -> npt.NDArray[np.generic]:
-    """Apply what torch left to be done when the tensor is read."""
+def finish(values: npt.NDArray[np.generic], tensor: TensorInfo) -> npt.NDArray[np.generic]:
+    """Apply what torch left to be done when the tensor is read.
+
+    Raises:
+        TensorLayoutError: It can not be done to this dtype.
+    """
     if "conj" in tensor.lazy:
         values = np.conjugate(values)
     if "neg" in tensor.lazy:
+        if values.dtype == np.bool_:
+            raise TensorLayoutError(f"{tensor.key!r:.200}: truth values have no negative")
         values = np.negative(values)
     return values

@@ -27,7 +27,7 @@ from ckptscope.pickles.views import (
     plain_text,
     sequence_items,
 )
-from ckptscope.tensors.groups import Group, join
+from ckptscope.tensors.groups import Group, drop_repeated, join
 from ckptscope.tensors.module_walk import is_module, is_script_module, walk_module
 from ckptscope.tensors.optimizers import OptimizerDraft, read_optimizer
 from ckptscope.tensors.sharding import with_storage_prefix
@@ -193,7 +193,7 @@ class Walker:
         if isinstance(node, bytes | BytesRef):
             size = node.size_bytes if isinstance(node, BytesRef) else len(node)
             return TreeNode(name=name, kind="bytes", value=f"{size:,} bytes")
-        if type(node) is GlobalRef:
+        if isinstance(node, GlobalRef):
             return TreeNode(name=name, kind="global", value=node.qualified)
         if type(node) is PersistentRef:
             return self._persistent(node, name, path)
@@ -407,7 +407,7 @@ class Walker:
                 left_out += 1
                 self.visit(value, text, below, depth + 1)
         if group.tensors:
-            self._drop_repeated(group)
+            self.findings += drop_repeated(group)
             self.groups.append(group)
             if not group.others and source != "sequence":
                 kind = "state_dict"
@@ -419,22 +419,6 @@ class Walker:
             children=tuple(children),
             left_out=left_out,
         )
-
-    def _drop_repeated(self, group: Group) -> None:
-        """Of two tensors under one key the last counts, at the place of the first, as in a dict."""
-        last = {tensor.key: tensor for tensor in group.tensors}
-        repeated = len(group.tensors) - len(last)
-        if repeated:
-            group.tensors = list(last.values())
-            self.findings.append(
-                Finding(
-                    code=Code.KEY_DUPLICATE,
-                    severity=Severity.WARNING,
-                    message=f"{repeated:,} tensors stand under a key that comes again; the last "
-                    "counts",
-                    where=Where(key=group.path[:200]),
-                )
-            )
 
     def _room(self, children: list[TreeNode]) -> bool:
         return len(children) < MOST_CHILDREN and self._tree_nodes < _MOST_TREE_NODES
@@ -478,7 +462,7 @@ class Walker:
         found = class_of(node)
         if pairs and found is not None and pairs[0][1] is found:
             # copyreg's reconstructors repeat the class among the arguments.
-            pairs = [pair for pair in pairs if type(pair[1]) is not GlobalRef]
+            pairs = [pair for pair in pairs if not isinstance(pair[1], GlobalRef)]
         given = attributes(node)
         if not given and node.state is not msgspec.UNSET:
             given = [("state", node.state)]

@@ -94,7 +94,7 @@ def test_every_command_that_a_page_names_is_a_command(page: Path) -> None:
 
 @each_page
 def test_every_code_and_limit_that_a_page_names_exists(page: Path) -> None:
-    codes = set(re.findall(r"\b(?:CON|PKL|TEN)\d{3}\b", text_of(page)))
+    codes = set(re.findall(r"\b(?:CON|PKL|TEN|SAF|VAL|ARC|TRN|POL)\d{3}\b", text_of(page)))
     assert codes <= {code.value for code in Code}
     limits = set(re.findall(r"`Limits\.(\w+)`", text_of(page)))
     assert limits <= set(Limits.__struct_fields__)

@@ -4,6 +4,8 @@ Enters: a code. Leaves: its `Entry`. `explain CODE`, the rule help of SARIF and 
 docs/findings.md are written from it.
 """
 
+from typing import Final
+
 from ckptscope.checks.catalogue import (
     architecture,
     containers,
@@ -15,13 +17,37 @@ from ckptscope.checks.catalogue import (
     values,
 )
 from ckptscope.checks.catalogue.entry import Entry
-from ckptscope.facts.findings import Code
+from ckptscope.facts.findings import Code, Finding
+
+_ROOMS: Final = (containers, pickles, tensors, safety, values, architecture, training, policy)
 
 #: Code → what is to be said of it, in the order of the codes.
-CATALOGUE: dict[Code, Entry] = {
-    entry.code: entry
-    for module in (containers, pickles, tensors, safety, values, architecture, training, policy)
-    for entry in module.ENTRIES
+CATALOGUE: Final[dict[Code, Entry]] = {
+    entry.code: entry for room in _ROOMS for entry in room.ENTRIES
 }
 
-__all__ = ["CATALOGUE", "Entry"]
+#: Prefix → what the codes of the group are about, in the order of the checks.
+GROUPS: Final[dict[str, str]] = {
+    "CON": "containers",
+    "PKL": "pickles",
+    "TEN": "tensors and storages",
+    "SAF": "what loading would run",
+    "VAL": "values",
+    "ARC": "architecture",
+    "TRN": "training record",
+    "POL": "what a policy asks for",
+}
+
+
+def entries_of(prefix: str) -> tuple[Entry, ...]:
+    """Return the entries whose code begins like this, in the order of the codes."""
+    return tuple(entry for code, entry in CATALOGUE.items() if code.value.startswith(prefix))
+
+
+def remedy_of(finding: Finding) -> str:
+    """Say what to do about a finding: its own advice, which knows the case, else its code's."""
+    entry = CATALOGUE.get(finding.code)
+    return finding.help or (entry.remedy if entry is not None else "")
+
+
+__all__ = ["CATALOGUE", "GROUPS", "Entry", "entries_of", "remedy_of"]

@@ -261,7 +261,8 @@ def test_a_whole_checkpoint_inside_a_pickle_is_walked():
 )
 def test_damaged_bytes_inside_a_pickle_are_pkl005(inner):
     made = manifest(pickled({"epoch": 1, "model": nested(inner)}))
-    assert codes(made) == ["PKL005"]
+    # One that breaks off after it has named something is a broken pickle too.
+    assert [code for code in codes(made) if code != "PKL006"] == ["PKL005"]
     assert [s.path for s in made.scalars] == ["epoch"]
 
 

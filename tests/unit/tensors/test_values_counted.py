@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ckptscope.errors import ContainerFormatError, TensorLayoutError
 from ckptscope.facts.tensors import TensorInfo
 from ckptscope.sources import MemorySource
-from ckptscope.tensors.values import _NUMPY, count_nonzero, read_values
+from ckptscope.tensors.values import NUMPY_DTYPES, count_nonzero, read_values
 
 
 class Watched:
@@ -56,16 +56,16 @@ def floats(*numbers: float) -> bytes:
     return struct.pack(f"<{len(numbers)}f", *numbers)
 
 
-@pytest.mark.parametrize("dtype", _NUMPY)
+@pytest.mark.parametrize("dtype", NUMPY_DTYPES)
 def test_every_dtype_that_can_be_read_is_counted_bit_by_bit_as_numpy_reads_it(dtype):
-    size = np.dtype(_NUMPY[dtype]).itemsize
+    size = np.dtype(NUMPY_DTYPES[dtype]).itemsize
     content = bytes(np.random.default_rng(7).integers(0, 256, 240 * size, dtype=np.uint8))
     content = content[: 60 * size] + bytes(60 * size) + content[120 * size :]
     for byteorder in ("little", "big"):
         opened = Opened(content, byteorder)
         one = view(dtype, (240,), (1,))
         values = read_values(opened, one)
-        expected = sum(1 for value in values.view(np.dtype(_NUMPY[dtype])) if value != 0)
+        expected = sum(1 for value in values.view(np.dtype(NUMPY_DTYPES[dtype])) if value != 0)
         assert count_nonzero(opened, one, chunk_bytes=7 * size) == expected
         assert 0 < expected < 240 or dtype == "float8_e8m0fnu"
 

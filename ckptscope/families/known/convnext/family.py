@@ -68,6 +68,12 @@ class ConvNeXt(Family[ConvNeXtConfiguration]):
             "classes of ImageNet-1K and of ImageNet-22K",
         ),
     }
+    spellings: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "dims": ("dims",),
+        "hidden_sizes": ("dims",),
+        "depths": ("depths",),
+        "num_classes": ("classes",),
+    }
 
     def matches(self, view: NetworkView) -> Match:
         """Say whether the tensors of a view are a ConvNeXt, whole or the trunk of another."""

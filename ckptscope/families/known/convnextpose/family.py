@@ -57,6 +57,17 @@ class ConvNeXtPose(Family[ConvNeXtPoseConfiguration]):
             "the cube rule: as many bins as the heatmap is wide, 8·2^n for a 256×256 input",
         ),
     }
+    spellings: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "joint_num": ("joints",),
+        "num_joints": ("joints",),
+        "depth_dim": ("depth_bins",),
+        "dims": ("dims",),
+        "depths": ("depths",),
+        "num_deconv_layers": ("head_layers",),
+        # A fork documents incoming channels under this name, which its code takes for outgoing.
+        "deconv_channels": ("head_out_channels", "head_in_channels"),
+        "deconv_kernels": ("head_kernels",),
+    }
 
     def matches(self, view: NetworkView) -> Match:
         """Say which tensors of a view are a ConvNeXtPose."""

@@ -58,6 +58,11 @@ class PoseNet(Family[PoseNetConfiguration]):
             "depth_dim of the authors' configuration, as wide as its heatmap",
         ),
     }
+    spellings: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "joint_num": ("joints",),
+        "num_joints": ("joints",),
+        "depth_dim": ("depth_bins",),
+    }
 
     def matches(self, view: NetworkView) -> Match:
         """Say whether the tensors of a view are a PoseNet."""

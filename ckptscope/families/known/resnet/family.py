@@ -53,6 +53,9 @@ class ResNet(Family[ResNetConfiguration]):
     usual: ClassVar[Mapping[str, tuple[tuple[FactValue, ...], str]]] = {
         "classes": ((IMAGENET_CLASSES,), "classes of ImageNet-1K"),
     }
+    spellings: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "num_classes": ("classes",),
+    }
 
     def matches(self, view: NetworkView) -> Match:
         """Say whether the tensors of a view are a ResNet, whole or the trunk of another."""

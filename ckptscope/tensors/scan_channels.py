@@ -1,0 +1,153 @@
+"""The slices of a tensor along its first dimension: which are zero, which are equal.
+
+Enters: the blocks of a tensor, with the row at which each begins. Leaves: `Channels`. Rows are told
+apart by 64 bits of a weighted sum over their words; those that agree in it are gone over once more
+with another sum, so that a hundred and more bits decide.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ckptscope.facts.values import Channels
+from ckptscope.tensors.scan_elements import Array
+
+#: Rows up to which they are looked at, some sixty bytes for each while they are compared. More have
+#: only embeddings of huge vocabularies, whose rows are no filters.
+MOST_ROWS: Final = 1 << 18
+#: Indexes that are named.
+MOST_NAMED: Final = 256
+#: Odd, so that no bits are lost where the pieces of a row are put together (the golden ratio).
+_STEP: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
+#: Weights that are made at once; most rows need fewer.
+_LEAST_TABLE: Final = 1 << 12
+_WORDS: Final[tuple[np.dtype[np.generic], ...]] = tuple(map(np.dtype, ("u8", "u4", "u2", "u1")))
+_Sums = npt.NDArray[np.uint64]
+_Indexes = npt.NDArray[np.int64]
+
+
+class Rows:
+    """What the blocks of one tensor told of its rows so far.
+
+    Args:
+        count: How many rows it has.
+        compares: Whether equal rows are looked for.
+    """
+
+    def __init__(self, count: int, *, compares: bool) -> None:
+        self._count = count
+        self._compares = compares
+        self._sums = np.zeros(count if compares else 0, np.uint64)
+        self._is_zero = np.ones(count, np.bool_)
+
+    def add(self, first: int, block: Array, numbers: Array, zeros: int) -> None:
+        """Take in a block.
+
+        Args:
+            first: Row at which it begins.
+            block: Its elements, contiguous: rows, and what stands in each.
+            numbers: The same, as numbers to calculate with.
+            zeros: How many elements are zero.
+        """
+        rows, width = block.shape
+        if zeros < width:
+            self._is_zero[first : first + rows] = False
+        elif zeros < block.size:
+            is_any = np.logical_or.reduce(numbers.reshape(rows, -1), axis=1)
+            self._is_zero[first : first + rows] &= ~is_any
+        if self._compares:
+            sums = self._sums[first : first + rows]
+            sums *= _STEP
+            sums += _sum_rows(block, seed=0)
+
+    def channels(self, read_again: Callable[[], Iterable[tuple[int, Array]]]) -> Channels:
+        """Return what was found.
+
+        Args:
+            read_again: Yields the blocks once more, where rows agree in their first sum.
+        """
+        zero = np.flatnonzero(self._is_zero)
+        repeated, first = self._repeated(read_again)
+        return Channels(
+            count=self._count,
+            zero=zero.size,
+            zero_first=tuple(zero[:MOST_NAMED].tolist()),
+            repeated=repeated.size,
+            repeated_first=tuple(
+                zip(repeated[:MOST_NAMED].tolist(), first[:MOST_NAMED].tolist(), strict=True)
+            ),
+        )
+
+    def _repeated(
+        self, read_again: Callable[[], Iterable[tuple[int, Array]]]
+    ) -> tuple[_Indexes, _Indexes]:
+        """Return the rows that are equal to an earlier one, and the first like each."""
+        nothing = np.empty(0, np.int64)
+        if not self._compares:
+            return nothing, nothing
+        ordered = np.sort(self._sums)
+        if not np.any(ordered[1:] == ordered[:-1]):
+            return nothing, nothing
+        rows = np.flatnonzero(~self._is_zero)
+        _, inverse, counts = np.unique(self._sums[rows], return_inverse=True, return_counts=True)
+        rows = rows[counts[inverse] > 1]
+        if not rows.size:
+            return nothing, nothing
+        again = np.zeros(rows.size, np.uint64)
+        for first, block in read_again():
+            low, high = np.searchsorted(rows, (first, first + block.shape[0]))
+            if low < high:
+                found = again[low:high]
+                found *= _STEP
+                found += _sum_rows(block[rows[low:high] - first], seed=1)
+        both = np.stack((self._sums[rows], again), axis=1)
+        _, firsts, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
+        like = rows[firsts[inverse.reshape(-1)]]
+        is_repeated = like != rows
+        return rows[is_repeated], like[is_repeated]
+
+
+def _sum_rows(block: Array, *, seed: int) -> _Sums:
+    """Return 64 bits for each row of a contiguous block."""
+    words = _words(block)
+    if seed:
+        # What differs in the highest bits alone, as signs do, differs in the middle then, too.
+        words = words ^ (words >> np.uint64(31))
+    sums: _Sums = np.einsum("ij,j->i", words, _weights(words.shape[1], seed))
+    return sums
+
+
+def _words(block: Array) -> _Sums:
+    """Return the bytes of each row as integers: as wide ones as its length allows."""
+    width = block.shape[1] * block.dtype.itemsize
+    word = next(word for word in _WORDS if width % word.itemsize == 0)
+    return block.view(np.uint8).view(word).astype(np.uint64, copy=False)
+
+
+def _weights(count: int, seed: int) -> _Sums:
+    """Return odd numbers, always the same for a place and a seed."""
+    return _table(max(count - 1, _LEAST_TABLE - 1).bit_length(), seed)[:count]
+
+
+@lru_cache(maxsize=16)
+def _table(bits: int, seed: int) -> _Sums:
+    """Return two to the power of `bits` odd numbers."""
+    numbers = np.random.default_rng(seed).integers(0, 1 << 64, 1 << bits, dtype=np.uint64)
+    return numbers | np.uint64(1)
+
+
+def rows_of(block: Array, axis: int | None) -> Array:
+    """Return a block contiguous, and of two dimensions: rows, and what stands in each.
+
+    Args:
+        block: Shaped as its dimensions are.
+        axis: Which of them are the rows; None where it lies within a single one.
+    """
+    if axis:
+        block = np.moveaxis(block, axis, 0)
+    if not block.flags.c_contiguous:
+        block = np.ascontiguousarray(block)
+    return block.reshape(1 if axis is None else block.shape[0], -1)

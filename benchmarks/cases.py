@@ -344,4 +344,36 @@ _PASS = Case(
     runs=11,
 )
 
-CASES = (_SMALL, _INFER, _LARGE, _MANY, _STREAM, _TAR, _START, _PASS)
+_SCAN_SMALL, _SCAN_LARGE = "scan_values, 85 MB", "scan_values, 6 GB"
+_HASH_SMALL, _HASH_LARGE = "SHA-256, 85 MB", "SHA-256, 6 GB"
+_VALUES = Case(
+    name="values",
+    title="All values of 85 MB (806 tensors) and of 6 GB (1,500), float32, one thread, in process",
+    files=(S_ZIP, LARGE),
+    programs=lambda folder: (
+        _peer(_SCAN_SMALL, "scan_in_process.py", str(folder / S_ZIP), self_timed=True),
+        _peer(_HASH_SMALL, "sha256_in_process.py", str(folder / S_ZIP), self_timed=True),
+        _peer(_SCAN_LARGE, "scan_in_process.py", str(folder / LARGE), self_timed=True),
+        _peer(_HASH_LARGE, "sha256_in_process.py", str(folder / LARGE), self_timed=True),
+    ),
+    judgements=(
+        Judgement(
+            what="speed of scan_values over that of SHA-256, 6 GB",
+            value=_times(_HASH_LARGE, _SCAN_LARGE),
+            relation="≥",
+            bound=0.5,
+        ),
+        Judgement(
+            what="speed of scan_values over that of SHA-256, 85 MB",
+            value=_times(_HASH_SMALL, _SCAN_SMALL),
+            relation="≥",
+            bound=0.5,
+        ),
+        Judgement(
+            what="peak of scan_values of 6 GB, MiB", value=_peak(_SCAN_LARGE), bound=200, digits=1
+        ),
+    ),
+    runs=5,
+)
+
+CASES = (_SMALL, _INFER, _LARGE, _MANY, _STREAM, _TAR, _START, _PASS, _VALUES)

@@ -75,6 +75,7 @@ def read_distributed(
         storages=reader.storages,
         pickle_bytes=source.size,
         format_facts=(("files", str(len(files))),),
+        archives=tuple(table for piece in reader.opened for table in piece.contents.archives),
         findings=reader.findings,
         read_storage=PieceStorages(reader.pieces),
     )
@@ -119,6 +120,7 @@ class _Reader:
         self._limits = limits
         self._places: dict[tuple[str, tuple[int, ...]], _Place] = {}
         self.graphs: list[PickleGraph] = []
+        self.opened: list[Piece] = []
         self.storages: dict[str, Storage] = {}
         self.pieces: dict[str, Piece] = {}
         self.values: list[tuple[str, object]] = []
@@ -285,6 +287,7 @@ class _Reader:
                 )
             )
             return None
+        self.opened.append(piece)
         self.graphs += [piece.graph, *piece.contents.further_graphs]
         self.further.reached += piece.contents.reached
         self.findings += piece.findings

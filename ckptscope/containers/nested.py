@@ -8,14 +8,13 @@ inner stream get keys of their own.
 
 from functools import partial
 
-from ckptscope.containers.contents import Contents, finding
+from ckptscope.containers.contents import Contents
 from ckptscope.containers.marks import find_roots
 from ckptscope.containers.sniff import Format, sniff_format
 from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind
-from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
-from ckptscope.facts.pickled import BytesRef, GlobalRef, Instance, PickleGraph
+from ckptscope.facts.pickled import BytesRef, GlobalRef, Instance
 from ckptscope.pickles.views import bytes_value
 from ckptscope.sources import ByteSource, MemorySource, Window
 
@@ -71,7 +70,7 @@ def load_unvisited(contents: Contents, limits: Limits) -> None:
             continue
         payload = bytes_value(call.args[0]) if call.args else None
         if payload is None:
-            findings.append(_unreadable(graph, call))
+            # What is computed cannot be followed; that the function is named counts by itself.
             continue
         try:
             source = _payload_source(contents, call, payload)
@@ -90,17 +89,6 @@ def load_unvisited(contents: Contents, limits: Limits) -> None:
 
 def _same(source: ByteSource) -> ByteSource:
     return source
-
-
-def _unreadable(graph: PickleGraph, call: Instance) -> Finding:
-    return finding(
-        Code.PICKLE_SECOND_UNREADABLE,
-        "something is unpickled that does not stand in the file as it is: what it would load "
-        "cannot be told",
-        severity=Severity.WARNING,
-        member=graph.member,
-        offset_bytes=call.offset_bytes,
-    )
 
 
 def _read(source: ByteSource, limits: Limits) -> Contents:

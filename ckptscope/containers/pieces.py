@@ -60,6 +60,7 @@ def read_piece(
             f"expected one torch zip, found {len(roots)} roots", member=member, offset_bytes=start
         )
     contents = read_torch_layout(members, roots[0], limits, containers=(ContainerKind.TORCH_ZIP,))
+    contents.archives = (members,)
     add_other_views(members, contents, limits)
     attach_nested(contents, limits)
     load_unvisited(contents, limits)

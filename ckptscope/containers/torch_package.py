@@ -6,6 +6,7 @@ Enters: members below a root with `.data/extern_modules` or `.data/python_versio
 Source: `torch/package/package_exporter.py`.
 """
 
+from collections.abc import Mapping
 from functools import partial
 
 from ckptscope.containers.contents import Contents, oddity_findings
@@ -15,6 +16,7 @@ from ckptscope.containers.members import MemberTable
 from ckptscope.containers.torch_layout import behind_stop
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.limits import Limits
+from ckptscope.facts.tensors import StorageUse
 from ckptscope.pickles import trace_pickle
 from ckptscope.pickles.persistent import storage_uses
 
@@ -57,22 +59,7 @@ def read_package_pickle(
     for member in others:
         further.look_at_member(members, member)
     folder = f"{root}.data/"
-    used = storage_uses(graph.persistent)
-    storages = {}
-    for member, entry in members.entries.items():
-        key = member.removeprefix(folder).removesuffix(_STORAGE_ENDING)
-        if not member.startswith(folder) or not member.endswith(_STORAGE_ENDING):
-            continue
-        # Pickles share the storages of the archive; each is charged for those that it names.
-        if key in used:
-            storages[key] = Storage(
-                key=key,
-                size_bytes=entry.size_bytes,
-                stored_bytes=entry.stored_bytes,
-                member=member,
-                offset_bytes=entry.offset_bytes,
-                compressed=entry.offset_bytes is None,
-            )
+    storages = _storages(members, folder, storage_uses(graph.persistent))
     code = [one for one in members.entries if one.endswith(".py") and one.startswith(root)]
     return Contents(
         source=members.source,
@@ -91,3 +78,24 @@ def read_package_pickle(
         read_storage=MemberStorages(members),
         open_pickle=partial(members.open, name),
     )
+
+
+def _storages(
+    members: MemberTable, folder: str, used: Mapping[str, StorageUse]
+) -> dict[str, Storage]:
+    """Return the storages that a pickle names; its archive's others are other pickles' to count."""
+    storages = {}
+    for member, entry in members.entries.items():
+        key = member.removeprefix(folder).removesuffix(_STORAGE_ENDING)
+        if not member.startswith(folder) or not member.endswith(_STORAGE_ENDING):
+            continue
+        if key in used:
+            storages[key] = Storage(
+                key=key,
+                size_bytes=entry.size_bytes,
+                stored_bytes=entry.stored_bytes,
+                member=member,
+                offset_bytes=entry.offset_bytes,
+                compressed=entry.offset_bytes is None,
+            )
+    return storages

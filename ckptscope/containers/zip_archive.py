@@ -57,6 +57,8 @@ class ZipArchive:
         self.starts = layout.starts
         self.findings = layout.findings
         self._limits = limits
+        #: Bytes that were read for their CRC alone.
+        self._streamed_bytes = 0
         #: Some tools record no CRC at all; then 0 says nothing.
         self.crcs_recorded = any(m.crc for m in members.values())
 
@@ -117,7 +119,7 @@ class ZipArchive:
         """
         self._require_readable(member)
         crc = size = done = 0
-        for chunk in self.inflate(member) if member.method == DEFLATED else self._chunks(member):
+        for chunk in self._all_chunks(member):
             crc = zlib.crc32(chunk, crc)
             size += len(chunk)
             # Progress counts bytes of the file, of which a deflated member has fewer.
@@ -131,13 +133,37 @@ class ZipArchive:
             )
         return crc
 
-    def _chunks(self, member: ZipMember) -> Iterator[bytes]:
+    def _all_chunks(self, member: ZipMember) -> Iterator[bytes]:
+        """Yield all of a member; nothing of it is kept, so a budget of its own bounds the time.
+
+        Deflated members may grow without bounds, and members that overlap are read again and again.
+        """
+        allowed = self._limits.unpack_ratio * self.source.size
+        allowed = max(self._limits.unpack_floor_bytes, allowed)
+        chunks = self._inflate(member) if member.method == DEFLATED else self._stored(member)
+        for chunk in chunks:
+            self._streamed_bytes += len(chunk)
+            if self._streamed_bytes > allowed:
+                raise LimitError(
+                    "unpack_ratio",
+                    allowed=allowed,
+                    actual=self._streamed_bytes,
+                    member=member.name,
+                )
+            yield chunk
+
+    def _stored(self, member: ZipMember) -> Iterator[bytes]:
         for position in range(0, member.size_bytes, _CRC_CHUNK):
             length = min(_CRC_CHUNK, member.size_bytes - position)
             yield self.source.read(member.data_offset + position, length)
 
     def inflate(self, member: ZipMember) -> Iterator[bytes]:
         """Yield the contents of a member in chunks; stops one byte beyond its declared size."""
+        for chunk in self._inflate(member):
+            self._limits.spend_unpacked(len(chunk), member.name)
+            yield chunk
+
+    def _inflate(self, member: ZipMember) -> Iterator[bytes]:
         self._require_readable(member)
         engine = zlib.decompressobj(-zlib.MAX_WBITS)
         left = member.size_bytes + 1
@@ -153,7 +179,6 @@ class ZipArchive:
                     if not chunk and not data:
                         break
                     if chunk:
-                        self._limits.spend_unpacked(len(chunk), member.name)
                         yield chunk
         except zlib.error as error:
             raise ContainerFormatError(

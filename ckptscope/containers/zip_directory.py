@@ -109,21 +109,7 @@ def find_directory(source: ByteSource, findings: list[Finding]) -> Directory:
     """
     end, fields, earlier = _find_end(source)
     count, size, start, comment = fields[4:8]
-    behind = source.size - (end + _END.size + comment)
-    if behind > 0:
-        findings.append(
-            finding(
-                Code.ARCHIVE_TRAILING,
-                f"{behind:,} bytes follow the end of the archive",
-                offset_bytes=end + _END.size + comment,
-            )
-        )
-    elif behind < 0:
-        raise ContainerFormatError(
-            f"expected a comment of {comment:,} bytes, found {comment + behind:,}",
-            member=source.name,
-            offset_bytes=end,
-        )
+    _note_trailing(source, end, comment, findings)
     directory_end = end
     others: list[tuple[int, int]] = []
     locator = source.peek(end - _LOCATOR64.size, _LOCATOR64.size)
@@ -154,18 +140,7 @@ def find_directory(source: ByteSource, findings: list[Finding]) -> Directory:
         )
     others += [place for place in earlier if _is_directory(source, *place)]
     if others:
-        findings.append(
-            finding(
-                Code.READINGS_DIFFER,
-                "several end records, which name different directories: readers disagree on which "
-                "counts",
-                offset_bytes=end,
-                evidence=tuple(
-                    f"{length:,} bytes at {place:,}"
-                    for place, length in ((start + shift, size), *others[:_SHOWN])
-                ),
-            )
-        )
+        findings.append(_several_ends(end, [(start + shift, size), *others[:_SHOWN]]))
     return Directory(
         start=start + shift,
         size=size,
@@ -175,6 +150,38 @@ def find_directory(source: ByteSource, findings: list[Finding]) -> Directory:
         comment_start=end + _END.size,
         comment_size=comment,
         others=others,
+    )
+
+
+def _note_trailing(source: ByteSource, end: int, comment: int, findings: list[Finding]) -> None:
+    """Compare the end of the archive with that of the file.
+
+    Raises:
+        ContainerFormatError: The file ends inside the archive's comment.
+    """
+    behind = source.size - (end + _END.size + comment)
+    if behind > 0:
+        findings.append(
+            finding(
+                Code.ARCHIVE_TRAILING,
+                f"{behind:,} bytes follow the end of the archive",
+                offset_bytes=end + _END.size + comment,
+            )
+        )
+    elif behind < 0:
+        raise ContainerFormatError(
+            f"expected a comment of {comment:,} bytes, found {comment + behind:,}",
+            member=source.name,
+            offset_bytes=end,
+        )
+
+
+def _several_ends(end: int, places: list[tuple[int, int]]) -> Finding:
+    return finding(
+        Code.READINGS_DIFFER,
+        "several end records, which name different directories: readers disagree on which counts",
+        offset_bytes=end,
+        evidence=tuple(f"{length:,} bytes at {place:,}" for place, length in places),
     )
 
 

@@ -44,8 +44,8 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
         modules: Trees of modules, one for each of the manifest's state_dicts, or None for those of
             which none is made: optimizers, and those beyond a number.
         identified: Networks that a family knows, in the order of the state_dicts.
-        weights_only: Which versions of torch load it with weights_only; None where torch.load is not
-            meant to read it, or where it could not be told.
+        weights_only: Which versions of torch load it with weights_only; None where torch.load is
+            not meant to read it, or where it could not be told.
         values: Statistics of its tensors, where they were asked for; what they say of the health
             of the weights is among the manifest's findings.
         failure: Why not; None if it could.

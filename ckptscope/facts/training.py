@@ -50,6 +50,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         milestones: How often each step counts, for the milestones of schedules, by path.
         searched: Characters of the texts.
         left_out: Characters beyond the bound, which are not among the texts.
+        unread_code: Members of code that are not among the texts.
     """
 
     texts: tuple[Text, ...] = ()
@@ -57,6 +58,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     milestones: Mapping[str, Mapping[int, int]] = {}
     searched: int = 0
     left_out: int = 0
+    unread_code: int = 0
 
 
 class BatchCounters(msgspec.Struct, frozen=True, kw_only=True):

@@ -167,7 +167,10 @@ def _stack_global(state: MachineState) -> None:
 
 def _extension(length: int, opcode: str) -> Handler:
     def handler(state: MachineState) -> None:
-        number = int.from_bytes(state.take(length), "little")
+        # Four bytes have a sign, fewer have none; CPython takes no number below 1.
+        number = int.from_bytes(state.take(length), "little", signed=length == 4)
+        if number < 1:
+            raise state.fail(f"expected a number from 1 for {opcode}, found {number}")
         state.odd(f"{opcode} {number}: a class by its number in a registry outside the file")
         hidden = state.name_global("copyreg", f"extension {number}", opcode, Naming.HIDDEN)
         state.stack.append(hidden)

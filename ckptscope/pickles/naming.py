@@ -72,7 +72,7 @@ def name_computed(state: MachineState, module: object, name: object) -> GlobalRe
                 f"{type_word(module)} and {type_word(name)}"
             )
     found = state.text(module), state.text(name)
-    naming = Naming.HIDDEN if None in found else Naming.COMPUTED
+    naming = Naming.COMPUTED if all(found) else Naming.HIDDEN
     return state.name_global(found[0] or HIDDEN, found[1] or HIDDEN, "STACK_GLOBAL", naming)
 
 

@@ -311,7 +311,9 @@ class MachineState:
         return follow_call(self, function, args, kwargs, opcode)
 
     def text(self, node: object) -> str | None:
-        """Return the text that a node would be, if calls of constants give it."""
+        """Return the text that a node is, or would be if calls of constants give it."""
+        if type(node) is str:
+            return node
         if self._workings is None:
             from ckptscope.pickles.constants import Workings
 

@@ -54,7 +54,7 @@ def run_checks(contents: Contents, build: ManifestBuild, asked: Asked) -> Checke
     manifest = build.manifest
     weights_only, forecast_run = _forecast(contents, manifest)
     # What the names and the layout gave, the manifest holds since it was built.
-    findings = [*manifest.findings, *weights_only]
+    findings = [*manifest.findings, *weights_only, *_programs(contents)]
     runs = [
         CheckRun(name="safety", state=CheckState.RAN, remark=_counted(manifest.imports, "import")),
         forecast_run,
@@ -87,11 +87,17 @@ def run_checks(contents: Contents, build: ManifestBuild, asked: Asked) -> Checke
     )
 
 
+def _programs(contents: Contents) -> tuple[Finding, ...]:
+    from ckptscope.checks.code import check_code
+
+    return check_code(contents)
+
+
 def _training(
     contents: Contents, build: ManifestBuild
 ) -> tuple[tuple[Finding, ...], CheckRun, Record]:
     """Check the training record, and say what it could not look at."""
-    from ckptscope.checks.training import check_training, read_record
+    from ckptscope.checks.training import check_training, read_code, read_record
     from ckptscope.tensors.counters import read_counters
 
     record = read_record(
@@ -99,12 +105,15 @@ def _training(
         values=contents.values,
         metadata=contents.metadata,
         names=(*contents.location, *contents.unclaimed_members),
+        code=read_code(contents),
     )
     batches = read_counters(build)
     unread = sum(one.unread for one in batches)
     gaps = [f"{unread:,} counters of batches not read"] if unread else []
     if record.left_out:
         gaps.append(f"{record.left_out:,} characters of text not searched")
+    if record.unread_code:
+        gaps.append(f"{record.unread_code:,} members of code not searched")
     run = CheckRun(
         name="training",
         state=CheckState.UNFINISHED if gaps else CheckState.RAN,

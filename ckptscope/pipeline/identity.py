@@ -110,8 +110,8 @@ def _require_sound(recorded: StateDictIdentity, manifest: str) -> None:
         raise UsageError(f"{manifest}: expected digests of 64 hex digits: {error}") from error
     if roots != (recorded.root, recorded.root_up_to_names):
         raise UsageError(
-            f"{manifest}: the roots recorded of {recorded.path!r:.200} are not those of its tensors: "
-            "the manifest was changed"
+            f"{manifest}: the roots recorded of {recorded.path!r:.200} are not those of its "
+            "tensors: the manifest was changed"
         )
 
 

@@ -11,12 +11,13 @@ from typing import TypeVar
 
 import msgspec
 
-from ckptscope.containers import Contents, Outcome
+from ckptscope.containers import Contents, FolderMembers, Outcome
 from ckptscope.errors import ArtifactError, UnknownContainerError, UsageError
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.report import Failure, Skipped
 from ckptscope.pipeline.reading import failure_of, paused_gc, read_outcomes
 from ckptscope.pipeline.walking import Absent, PathLike, expand
+from ckptscope.sources import Stamp, stamp_of
 
 Found = TypeVar("Found")
 
@@ -57,6 +58,30 @@ def visit(
 def _visit_path(
     path: Path, limits: Limits, look: Callable[[str, Contents], Found], *, named: bool
 ) -> Iterator[Found | Unreadable | Skipped]:
+    """Read one path; of a file that changes meanwhile nothing is said but that."""
+    before = stamp_of(path)
+    folders: dict[int, FolderMembers] = {}
+    found = list(_look_at_path(path, limits, look, folders, named=named))
+    changed = _what_changed(path, before, folders.values())
+    if changed is None:
+        yield from found
+        return
+    error = ArtifactError(
+        f"expected a file that stays as it is while it is read, {changed}",
+        advice="nothing that was read of it can be relied on: wait until it is complete, and run "
+        "again",
+    )
+    yield _unreadable(str(path), error, ())
+
+
+def _look_at_path(
+    path: Path,
+    limits: Limits,
+    look: Callable[[str, Contents], Found],
+    folders: dict[int, FolderMembers],
+    *,
+    named: bool,
+) -> Iterator[Found | Unreadable | Skipped]:
     name = str(path)
     try:
         with ExitStack() as stack, paused_gc():
@@ -64,20 +89,39 @@ def _visit_path(
                 if isinstance(outcome, Skipped):
                     yield outcome
                 elif isinstance(outcome, Contents):
+                    for table in outcome.archives[:1]:
+                        if isinstance(table, FolderMembers):
+                            folders[id(table)] = table
                     yield _look(name, outcome, look)
-                elif isinstance(outcome.error, UnknownContainerError) and (
-                    outcome.location or not named
-                ):
+                elif outcome.is_something_else and (outcome.location or not named):
                     yield Skipped(
                         path=" > ".join((name, *outcome.location)), reason=outcome.error.message
                     )
                 else:
                     yield _unreadable(name, outcome.error, outcome.location)
     except ArtifactError as error:
-        if isinstance(error, UnknownContainerError) and not named:
+        if isinstance(error, UnknownContainerError) and not error.reached and not named:
             yield Skipped(path=name, reason=error.message)
         else:
             yield _unreadable(name, error, ())
+
+
+def _what_changed(path: Path, before: Stamp | None, folders: Iterable[FolderMembers]) -> str | None:
+    """Say what is not as it was before the reading; None if all is."""
+    after = stamp_of(path)
+    if after != before:
+        if before is None or after is None:
+            return "it was moved or removed meanwhile" if after is None else "it appeared meanwhile"
+        if (after.device, after.inode) != (before.device, before.inode):
+            return "another file was put in its place meanwhile"
+        if after.size != before.size:
+            return f"it had {before.size:,} bytes before and {after.size:,} after"
+        return "it was written to meanwhile"
+    for folder in folders:
+        name = folder.changed()
+        if name is not None:
+            return f"{name!r:.200} in it was changed meanwhile"
+    return None
 
 
 def _look(

@@ -6,9 +6,10 @@ scanning (SARIF's `partialFingerprints`) know a finding again.
 It is made of: the code; the file's own name, without its folder; the members that lead to the
 checkpoint; the member and the tensor key that the finding speaks of; and the names that its message
 quotes: an import, a storage, a family. So it outlasts a move to another folder, other findings,
-another order, shifted byte offsets, sizes, and another wording. A finding that names nothing at all
-is known by the numbers of its message, offsets left out. What may be private (`TRN01x`) is not
-hashed: short texts can be guessed from their hash.
+another order, shifted byte offsets, sizes, and another wording. A finding about many things at once
+begins with their count, which is part of it, so that one more is not taken for known; one that
+names nothing at all is known by the words and numbers of its message, offsets left out. What may be
+private (`TRN01x`) is not hashed: short texts can be guessed from their hash.
 """
 
 import re
@@ -25,6 +26,8 @@ PRIVATE: Final = "TRN01"
 _DIGITS: Final = 32
 #: What `{!r}` makes of a text, cut or not. An apostrophe within a word quotes nothing.
 _QUOTED: Final = re.compile(r"""(?<!\w)(?:'(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?)""", re.DOTALL)
+#: `91 tensors are all zero`.
+_COUNT: Final = re.compile(r"[0-9][0-9,]*(?= [a-z])")
 #: Offsets, which shift when something else changes.
 _OFFSET: Final = re.compile(r"\b(byte|bytes|offset|offsets|line|at) [0-9][0-9,]*\b")
 
@@ -47,7 +50,8 @@ def fingerprint(finding: Finding, path: str, location: Sequence[str] = ()) -> st
         names = sorted(set(_QUOTED.findall(finding.message)))
         if not names and where.member is None and where.key is None:
             names = [_OFFSET.sub(r"\1", finding.message)]
-        parts += names
+        count = _COUNT.match(finding.message)
+        parts += [*names, count[0] if count is not None else None]
     # Names of a file may hold anything, halves of surrogate pairs among it.
     return sha256(ascii(parts).encode("ascii")).hexdigest()[:_DIGITS]
 

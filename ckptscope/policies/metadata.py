@@ -15,6 +15,8 @@ from ckptscope.facts.tensors import Manifest, TreeNode
 
 #: Entries of the tree that are weights or parts of them, and no record of anything.
 _WEIGHTS: Final = frozenset({"tensor", "state_dict", "optimizer", "storage", "alias", "module"})
+#: Longer paths are not put together: names may repeat, and a tree of them multiplies.
+_MOST_CHARACTERS: Final = 2000
 #: What stands for nothing: None, an empty text.
 _NOTHING: Final = frozenset({"None", "''", '""', "b''"})
 _WILD: Final = re.compile(r"[*?\[]")
@@ -51,7 +53,7 @@ def read_record(manifest: Manifest) -> Record:
     paths |= {one.path for one in manifest.scalars if one.value not in ("", None)}
     cut: list[str] = []
     for path, node in _walk(manifest.tree):
-        if node.left_out:
+        if node.left_out or len(_followed(path, node)) < len(node.children):
             cut.append(path)
         is_there = node.value not in _NOTHING if node.kind == "value" else node.length != 0
         if path and is_there and node.kind not in _WEIGHTS:
@@ -65,8 +67,14 @@ def _walk(root: TreeNode) -> Iterator[tuple[str, TreeNode]]:
     while waiting:
         path, node = waiting.pop()
         yield path, node
-        for child in node.children:
+        for child in _followed(path, node):
             waiting.append((f"{path}/{child.name}" if path else child.name, child))
+
+
+def _followed(path: str, node: TreeNode) -> list[TreeNode]:
+    """Return the entries whose paths are not too long."""
+    room = _MOST_CHARACTERS - len(path)
+    return [child for child in node.children if len(child.name) < room]
 
 
 def _may_lead(path: str, fixed: str) -> bool:

@@ -4,7 +4,6 @@ Enters: selectors as people write them. Leaves: whether one is known, and what i
 a finding.
 """
 
-import difflib
 from collections.abc import Iterable
 from typing import Final
 
@@ -37,6 +36,8 @@ def why_unknown(selector: str, *, severities: bool = True) -> str:
 
 def nearest(text: str, known: Iterable[str]) -> str:
     """Return `; did you mean ...?`, or nothing if no name is near."""
+    import difflib  # only a mistake needs it
+
     # Long texts are no slips of the pen, and comparing them takes its time.
     by_case = {name.casefold(): str(name) for name in known}
     close = difflib.get_close_matches(text[:60].casefold(), by_case, n=1)

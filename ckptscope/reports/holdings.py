@@ -141,7 +141,7 @@ def describe_imports(manifest: Manifest, *, everything: bool) -> Iterator[Block]
     placed = everything or len(ordered) <= _FEW_IMPORTS
     yield section(
         "imports",
-        Words(" that the pickles name; none was made; those not known to be harmless are findings"),
+        Words(" that the pickles name; none was made; strange ones are findings"),
     )
     yield Table(
         columns=(

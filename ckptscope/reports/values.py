@@ -55,7 +55,7 @@ def _table(rows: Sequence[tuple[str, ...]]) -> Table:
             number("min"),
             number("max"),
             number("mean", drop=2),
-            number("std"),
+            number("std", drop=5),
             number("zeros", drop=3),
             Column(title="histogram", drop=4),
             Column(title=""),
@@ -77,7 +77,7 @@ def _row(label: str, one: TensorValues) -> tuple[str, ...]:
         number_text(one.greatest),
         number_text(one.mean),
         number_text(one.std),
-        _share(one.zeros, one.elements),
+        share_of_zeros(one.zeros, one.elements),
         draw(one.histogram),
         _oddities(one),
     )
@@ -127,7 +127,7 @@ def number_text(value: float | None) -> str:
     return f"{mantissa}e{int(exponent)}" if mark else text
 
 
-def _share(count: int, total: int) -> str:
+def share_of_zeros(count: int, total: int) -> str:
     """Return a share in percent, never 0 % for some and never 100 % for less than all."""
     if not count or not total:
         return ""

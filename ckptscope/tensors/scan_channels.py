@@ -134,8 +134,17 @@ def _weights(count: int, seed: int) -> _Sums:
 
 @lru_cache(maxsize=16)
 def _table(bits: int, seed: int) -> _Sums:
-    """Return two to the power of `bits` odd numbers."""
-    numbers = np.random.default_rng(seed).integers(0, 1 << 64, 1 << bits, dtype=np.uint64)
+    """Return two to the power of `bits` odd numbers.
+
+    Source: SplitMix64 (Steele, Lea & Flood, "Fast splittable pseudorandom number generators",
+    2014). numpy.random would take longer to be imported than most files to be gone over.
+    """
+    numbers = np.arange(1 + (seed << 32), 1 + (seed << 32) + (1 << bits), dtype=np.uint64)
+    numbers *= _STEP
+    for shift, factor in ((30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB)):
+        numbers ^= numbers >> np.uint64(shift)
+        numbers *= np.uint64(factor)
+    numbers ^= numbers >> np.uint64(31)
     return numbers | np.uint64(1)
 
 

@@ -34,7 +34,7 @@ from ckptscope.tensors.values import Span, finish, open_span
 
 #: Bytes of a storage that are held at once. With what is calculated from them they stay in a
 #: processor's second and third cache: smaller pieces cost more calls, larger ones more misses.
-CHUNK_BYTES: Final = 512 << 10
+CHUNK_BYTES: Final = 256 << 10
 #: Bytes of a storage, on average, for each thread. Smaller ones spend so much of their time in the
 #: interpreter, where threads wait for each other, that two are slower than one (storages of 100 KB:
 #: 0.4 GB/s with two, 0.7 with one; of 38 MB: 2.2 and 1.5).

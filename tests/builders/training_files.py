@@ -7,8 +7,15 @@ Every tensor gets a storage of its own; what is returned is a tree for `builders
 import struct
 from collections.abc import Mapping, Sequence
 
-from builders.pickles import Raw, call, ordered_dict, product, tensor
+from builders.pickles import Raw, build, call, ordered_dict, product, tensor
+from builders.reading import outcomes
 from builders.zips import torch_zip
+from ckptscope.checks.training import check_training, read_code, read_record
+from ckptscope.containers import Contents
+from ckptscope.facts.findings import Code, Finding
+from ckptscope.facts.limits import DEFAULT_LIMITS
+from ckptscope.tensors import build_manifest
+from ckptscope.tensors.counters import read_counters
 
 Shape = tuple[int, ...]
 
@@ -126,10 +133,26 @@ def multi_step(step: int, milestones: Mapping[int, int], gamma: float) -> dict[o
 
 def namespace(**values: object) -> Raw:
     """An `argparse.Namespace`."""
-    from builders.pickles import build
-
     return build(call("argparse", "Namespace"), values)
 
 
 def checkpoint(tree: object, storages: Storages) -> bytes:
     return torch_zip(tree, storages.held)
+
+
+def found_in(content: bytes) -> tuple[Finding, ...]:
+    """What the check of the training record finds in a file that holds one checkpoint."""
+    (only,) = (one for one in outcomes(content) if isinstance(one, Contents))
+    build = build_manifest(only, DEFAULT_LIMITS)
+    record = read_record(
+        build.graphs,
+        values=only.values,
+        metadata=only.metadata,
+        names=only.unclaimed_members,
+        code=read_code(only),
+    )
+    return check_training(build.manifest, record, read_counters(build))
+
+
+def of_code(content: bytes, code: Code) -> list[Finding]:
+    return [one for one in found_in(content) if one.code is code]

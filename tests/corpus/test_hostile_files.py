@@ -97,8 +97,13 @@ def test_the_imports_of_a_malicious_pickle_are_at_the_places_that_pickletools_gi
     if report.manifest.containers != (ContainerKind.PICKLE,):
         return
     end = report.manifest.pickles[0].size_bytes
-    found = [one.offset_bytes for one in report.manifest.imports if one.offset_bytes < end]
-    assert found == expected
+    found = dict.fromkeys(
+        one.offset_bytes
+        for one in report.manifest.imports
+        # Others are what functions of these names look up; one name may stand for two.
+        if one.offset_bytes < end and one.opcode in ("GLOBAL", "STACK_GLOBAL", "INST")
+    )
+    assert list(found) == expected
 
 
 def test_the_whole_corpus_in_one_run_reports_on_every_file():

@@ -37,6 +37,7 @@ EXAMPLES = (
     Example("paper", ("diff", "--paper", MISNAMED), code=1),
     Example("variant", ("diff", SHOWN, "--variant", "XS"), code=1),
     Example("explain", ("explain", PASTED)),
+    Example("gate", ("gate", MISNAMED), code=1),
 )
 
 _LEFT_OUT = ("torch.FloatStorage", "torch.LongStorage")

@@ -6,7 +6,7 @@ from ckptscope.facts.findings import Code, Severity
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         code=Code.IMPORT_DANGEROUS,
-        title="a pickle names what can do more than build values",
+        title="pickle names what can do more than build values",
         severity=Severity.ERROR,
         evidence="the name as the pickle spells it and the one that it leads to, what that one "
         "does, and the opcode, byte offset and member of each place.",
@@ -23,7 +23,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.IMPORT_UNKNOWN,
-        title="a pickle names a class or function that is not known",
+        title="pickle names a class or function that is not known",
         severity=Severity.WARNING,
         evidence="the name, the package that loading needs, and the opcode, byte offset and "
         "member of each place.",
@@ -39,7 +39,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.IMPORT_HIDDEN,
-        title="a pickle imports a name that it does not tell",
+        title="pickle imports a name that it does not tell",
         severity=Severity.ERROR,
         evidence="how the name comes about (a number of a registry, a computation, the result of "
         "another call), and the opcode, byte offset and member of each place.",
@@ -54,7 +54,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.CODE_INCLUDED,
-        title="the archive holds code",
+        title="archive holds code",
         severity=Severity.INFO,
         evidence="the members that are code, and how many there are.",
         why="A TorchScript archive or a torch package carries the source of its model, and "
@@ -67,7 +67,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.EXECUTABLE_MEMBER,
-        title="a member is a program, a script or a library",
+        title="member is a program, a script or a library",
         severity=Severity.WARNING,
         evidence="the member, and what it is by its first bytes or its name.",
         why="Loading the checkpoint does not run it, and a checkpoint has no use for it: it is "
@@ -78,7 +78,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.WEIGHTS_ONLY_REFUSED,
-        title="torch.load(weights_only=True) refuses it",
+        title="refused by torch.load(weights_only=True)",
         severity=Severity.WARNING,
         evidence="the versions of torch that refuse the file, the first thing at which they stop "
         "with its opcode and offset, and every name that is not on the newest version's list.",
@@ -97,7 +97,7 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.WEIGHTS_ONLY_DEPENDS,
-        title="whether torch.load(weights_only=True) accepts it depends on the version",
+        title="accepted with weights_only=True by some versions of torch only",
         severity=Severity.INFO,
         evidence="the versions of torch that refuse the file and what stops them, and those that "
         "accept it.",

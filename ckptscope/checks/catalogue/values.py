@@ -6,9 +6,9 @@ from ckptscope.facts.findings import Code, Severity
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         code=Code.VALUES_NAN,
-        title="a tensor holds NaN",
+        title="tensor holds NaN",
         severity=Severity.ERROR,
-        evidence="the tensor, how many of its elements are NaN and which share",
+        evidence="The tensor, how many of its elements are NaN and which share.",
         why="One NaN in a weight makes NaN of everything that depends on it: outputs are NaN, or, "
         "behind a maximum or a comparison, silently wrong. It is left by a training step that "
         "diverged or overflowed, or by damage to the file.",
@@ -18,9 +18,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.VALUES_INFINITE,
-        title="a tensor holds infinite numbers",
+        title="tensor holds infinite numbers",
         severity=Severity.ERROR,
-        evidence="the tensor, how many of its elements are infinite and which share",
+        evidence="The tensor, how many of its elements are infinite and which share.",
         why="An infinite weight makes infinite or NaN outputs. It is left by a step that diverged, "
         "or by a conversion to a smaller dtype: in float16 everything above 65,504 is infinite. "
         "Masks of zeros and minus infinity, and ranges and best losses that have seen nothing "
@@ -30,9 +30,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.VALUES_ZERO,
-        title="a weight is all zero",
+        title="weight is all zero",
         severity=Severity.WARNING,
-        evidence="the tensor and its shape",
+        evidence="The tensor and its shape.",
         why="Its layer passes nothing on but its bias. A layer that was never trained, was loaded "
         "from nothing, or was masked away. Biases, buffers and single numbers are not counted: "
         "zero is an ordinary start for them.",
@@ -43,9 +43,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.VALUES_CONSTANT,
-        title="a weight holds one number throughout",
+        title="weight holds one number throughout",
         severity=Severity.WARNING,
-        evidence="the tensor, its shape and the number",
+        evidence="The tensor, its shape and the number.",
         why="All channels of the layer do the same. No training leaves that; it is a placeholder, "
         "a fixed filter, or a weight whose values were lost when it was converted.",
         remedy="See where the weight was made. Fixed filters are better saved as buffers, which "
@@ -54,10 +54,10 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.VALUES_DENORMAL,
-        title="a tensor holds many denormal numbers",
+        title="tensor holds many denormal numbers",
         severity=Severity.INFO,
-        evidence="the tensor, how many of its elements are below the normal numbers of their dtype "
-        "(1.2e-38 for float32) and which share",
+        evidence="The tensor, how many of its elements are below the normal numbers of their dtype "
+        "(1.2e-38 for float32) and which share.",
         why="They are zero to any result, and slow: processors take many times longer for them, "
         "and devices that flush them to zero give other last digits. Weights decay to them where "
         "no gradient holds them, so the channels behind them are as good as dead. float16 and "
@@ -69,8 +69,8 @@ ENTRIES: tuple[Entry, ...] = (
         code=Code.CHANNELS_DEAD,
         title="channels of a weight are all zero",
         severity=Severity.WARNING,
-        evidence="the tensor, how many of its channels are zero and which; whether their bias is "
-        "zero, too",
+        evidence="The tensor, how many of its channels are zero and which; whether their bias is "
+        "zero, too.",
         why="These outputs say the same whatever the input is; of transposed convolutions, whose "
         "first dimension is the input, these inputs are not looked at. Channels that were pruned "
         "cost as much time and memory as before until they are cut out. Less than a tenth of a "
@@ -83,7 +83,7 @@ ENTRIES: tuple[Entry, ...] = (
         code=Code.FILTERS_DUPLICATE,
         title="filters of a layer are equal bit by bit",
         severity=Severity.WARNING,
-        evidence="the tensor, how many filters equal an earlier one, and which",
+        evidence="The tensor, how many filters equal an earlier one, and which.",
         why="They compute the same and are updated alike, so they stay equal: the layer is as wide "
         "as its distinct filters. Weights that were copied to widen a layer, or started without "
         "randomness, look like this. Layers whose filters are all equal are fixed ones and are "
@@ -93,9 +93,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.VARIANCE_NOT_POSITIVE,
-        title="a running variance is negative, or zero",
+        title="running variance is negative, or zero",
         severity=Severity.ERROR,
-        evidence="the tensor, its least value, or the channels where it is zero",
+        evidence="The tensor, its least value, or the channels where it is zero.",
         why="The norm divides by the root of it: a negative one gives NaN in eval mode, and is "
         "left by damage, a conversion, or averaging with weights that are none. Zero, which is a "
         "warning, multiplies what the channel gets by 316 (with eps 1e-5), and means that its "
@@ -106,7 +106,7 @@ ENTRIES: tuple[Entry, ...] = (
         code=Code.STATISTICS_UNTOUCHED,
         title="running statistics are those of an untrained norm",
         severity=Severity.WARNING,
-        evidence="the tensor, mean 0 and variance 1 throughout, and how many batches were counted",
+        evidence="The tensor, mean 0 and variance 1 throughout, and how many batches were counted.",
         why="No batch has gone through this norm in train mode, or its statistics were reset: in "
         "eval mode it normalises nothing. Networks that were trained otherwise give wrong outputs "
         "then; where nothing else is trained, the file is an untrained network.",
@@ -117,10 +117,10 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.MAGNITUDE_OUTLIER,
-        title="a weight is far larger or smaller than its siblings",
+        title="weight is far larger or smaller than its siblings",
         severity=Severity.WARNING,
-        evidence="the tensor, how many times it differs from the median of its siblings, its "
-        "deviation, least and greatest value, and how many siblings there are",
+        evidence="The tensor, how many times it differs from the median of its siblings, its "
+        "deviation, least and greatest value, and how many siblings there are.",
         why="Weights of as many dimensions in one network, scaled by the root of their fan-in, "
         "seldom differ more than thirty times. A layer that runs away, one that decayed to "
         "nothing, or one that was scaled twice stands out. Up to a thousand times it is told for "
@@ -130,9 +130,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.VALUES_SPARSE,
-        title="a weight holds many exact zeros",
+        title="weight holds many exact zeros",
         severity=Severity.INFO,
-        evidence="the tensor, how many of its elements are zero and which share",
+        evidence="The tensor, how many of its elements are zero and which share.",
         why="A tenth and more of exact zeros was put there: the weight was pruned, masked, or is "
         "triangular. A dense layer is none the faster for it.",
         remedy="Say it in the model card. Formats that save zeros only once make the file smaller.",
@@ -141,8 +141,8 @@ ENTRIES: tuple[Entry, ...] = (
         code=Code.NEAR_OVERFLOW,
         title="float16 values are near the largest that there is",
         severity=Severity.WARNING,
-        evidence="the tensor, how many of its elements are beyond 32,752, the least and the "
-        "greatest",
+        evidence="The tensor, how many of its elements are beyond 32,752, the least and the "
+        "greatest.",
         why="float16 ends at 65,504. A weight that is half of that makes the product with an "
         "activation of two infinite. It comes of a conversion from float32 or bfloat16, which "
         "reach further.",
@@ -152,7 +152,7 @@ ENTRIES: tuple[Entry, ...] = (
         code=Code.STORAGE_SHARED,
         title="tensors share a storage",
         severity=Severity.WARNING,
-        evidence="the names of the tensors, and the storage where they overlap in part",
+        evidence="The names of the tensors, and the storage where they overlap in part.",
         why="The same tensor under two names is a tied weight, and told for information: who loads "
         "it must tie it again, or the two drift apart. Tensors that overlap in part are views of "
         "each other that were saved as if they were their own; changing one changes the other.",
@@ -162,9 +162,9 @@ ENTRIES: tuple[Entry, ...] = (
     ),
     Entry(
         code=Code.MOMENT_NEGATIVE,
-        title="an optimizer's average of squares is negative",
+        title="optimizer's average of squares is negative",
         severity=Severity.ERROR,
-        evidence="the tensor and its least value",
+        evidence="The tensor and its least value.",
         why="Squares have no negative average: the state is damaged or was converted wrongly, and "
         "the next step takes the root of it, which is NaN.",
         remedy="Do not resume from this state: take an earlier one, or start the optimizer anew.",
@@ -173,7 +173,7 @@ ENTRIES: tuple[Entry, ...] = (
         code=Code.VALUES_UNREAD,
         title="values could not be read",
         severity=Severity.WARNING,
-        evidence="the tensor and the reason",
+        evidence="The tensor and the reason.",
         why="Nothing is said of its values, so they are not known to be sound. Tensors of the meta "
         "device have none; of some dtypes (complex32, packed quantized ones) they cannot be read; "
         "else the storage is damaged or missing.",

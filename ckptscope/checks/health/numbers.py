@@ -177,10 +177,9 @@ def _sparse(one: Subject) -> Remark:
 
 
 def _is_near_overflow(one: Subject) -> bool:
-    """Tell large weights from masks, whose two values are none or the most negative number."""
+    """Tell large weights from masks, which hold zeros and the most negative number."""
     values = one.values
-    bins = values.histogram
-    is_mask = not bins or bins[0] + bins[-1] == values.sampled
+    is_mask = values.greatest == 0 and values.zeros + values.near_largest == values.elements
     return one.tensor.dtype == "float16" and values.near_largest > 0 and not is_mask
 
 

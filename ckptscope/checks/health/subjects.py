@@ -18,6 +18,8 @@ _MOST_SINGLE: Final = 3
 #: Tensors that such a finding names.
 _MOST_NAMED: Final = 8
 _KEY_CHARACTERS: Final = 400
+#: From here on two digits stand before the point.
+_WHOLE_PERCENT: Final = 9.95
 _FLOATS: Final = ("float", "bfloat")
 
 
@@ -142,7 +144,9 @@ def counted(count: int, word: str) -> str:
 
 def share_of(count: int, total: int) -> str:
     """Return `3 of 40 elements (7.5 %)`."""
-    return f"{count:,} of {counted(total, 'element')} ({100 * count / max(total, 1):.2g} %)"
+    percent = 100 * count / max(total, 1)
+    shown = f"{percent:.0f}" if percent >= _WHOLE_PERCENT else f"{percent:.2g}"
+    return f"{count:,} of {counted(total, 'element')} ({shown} %)"
 
 
 def indexes(first: Sequence[int], count: int) -> str:

@@ -37,24 +37,21 @@ def _words(text: str) -> frozenset[str]:
 _STANDARD: Groups = {
     COMMANDS: "os/ posix nt os2 ce riscos mac subprocess _posixsubprocess _winapi popen2 pty "
     "pipes commands platform multiprocessing/ _multiprocessing concurrent/ asyncio/ _asyncio "
-    "_overlapped "
-    "threading _thread thread dummy_thread _dummy_thread dummy_threading sched mailcap uuid _uuid "
-    "_aix_support _osx_support _apple_support _ios_support _android_support _bootsubprocess "
-    "ensurepip/ venv/ pydoc _pyrepl/ test/ distutils/ webbrowser",
-    CODE: "code codeop compileall py_compile timeit cProfile profile _lsprof pdb bdb trace doctest "
-    "unittest/ idlelib/ lib2to3/ ast _ast symtable _symtable dis opcode _opcode compiler/ new "
-    "types "
-    "rlcompleter cmd cgitb rexec Bastion tkinter/ _tkinter Tkinter",
+    "_overlapped threading _thread thread dummy_thread _dummy_thread dummy_threading sched "
+    "mailcap uuid _uuid _aix_support _osx_support _apple_support _ios_support _android_support "
+    "_bootsubprocess ensurepip/ venv/ pydoc _pyrepl/ test/ distutils/ webbrowser",
+    CODE: "code codeop compileall py_compile timeit cProfile profile _lsprof pdb bdb trace "
+    "doctest unittest/ idlelib/ lib2to3/ ast _ast symtable _symtable dis opcode _opcode compiler/ "
+    "new types rlcompleter cmd cgitb rexec Bastion tkinter/ _tkinter Tkinter",
     FILES: "io _io _pyio shutil tempfile fileinput filecmp glob pathlib pathlib._local posixpath "
     "ntpath genericpath macpath linecache tokenize zipfile/ zipapp tarfile gzip bz2 _bz2 lzma "
-    "_lzma "
-    "mmap sqlite3/ _sqlite3 dbm/ _dbm _gdbm anydbm dbhash dumbdbm gdbm whichdb bsddb/ netrc "
-    "mailbox "
-    "mimetypes wave aifc sunau sndhdr imghdr fcntl tabnanny dircache statvfs posixfile wsgiref/ "
-    "nis pwd grp spwd _posixshmem msilib pyclbr logging.handlers",
-    NETWORK: "socket _socket ssl _ssl socketserver http/ urllib.request urllib.robotparser urllib2 "
-    "httplib ftplib smtplib smtpd imaplib poplib nntplib telnetlib xmlrpc/ xmlrpclib robotparser "
-    "asyncore asynchat antigravity",
+    "_lzma mmap sqlite3/ _sqlite3 dbm/ _dbm _gdbm anydbm dbhash dumbdbm gdbm whichdb bsddb/ netrc "
+    "mailbox mimetypes wave aifc sunau sndhdr imghdr fcntl tabnanny dircache statvfs posixfile "
+    "wsgiref/ nis pwd grp spwd _posixshmem msilib _msi pyclbr uu binhex pstats xml.sax/ "
+    "logging.handlers",
+    NETWORK: "socket _socket ssl _ssl socketserver http/ urllib.request urllib.robotparser "
+    "urllib2 httplib ftplib smtplib smtpd imaplib poplib nntplib telnetlib xmlrpc/ xmlrpclib "
+    "robotparser asyncore asynchat antigravity",
     IMPORTS: "importlib/ imp _imp _frozen_importlib _frozen_importlib_external zipimport pkgutil "
     "runpy modulefinder imputil ihooks site sitecustomize usercustomize sysconfig _sitebuiltins "
     "encodings/ logging.config",
@@ -123,6 +120,11 @@ _NAMES: dict[str, Groups] = {
     "typing": {CODE: "get_type_hints ForwardRef _eval_type"},
     "annotationlib": {CODE: "ForwardRef get_annotations"},
     "dataclasses": {CODE: "make_dataclass _create_fn"},
+    "gettext": {CODE: "c2py", FILES: "find translation install"},
+    "xml.etree.ElementTree": {FILES: "parse iterparse"},
+    "xml.dom.minidom": {FILES: "parse"},
+    "xml.dom.pulldom": {FILES: "parse"},
+    "locale": {INTERPRETER: "setlocale"},
     "urllib": {NETWORK: "urlopen urlretrieve URLopener FancyURLopener"},
     "torch": {LOADS: "load", FILES: "save from_file", CODE: "compile", NATIVE: "from_dlpack"},
     "torch._C": {

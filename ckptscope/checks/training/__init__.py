@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ckptscope.checks.integrity import bound_findings
 from ckptscope.checks.training.belonging import check_belonging
+from ckptscope.checks.training.code_texts import read_code
 from ckptscope.checks.training.counting import check_counters, read_counted
 from ckptscope.checks.training.devices import check_devices
 from ckptscope.checks.training.included import check_included
@@ -18,7 +19,7 @@ from ckptscope.facts.findings import Finding
 from ckptscope.facts.tensors import Manifest
 from ckptscope.facts.training import BatchCounters, Record
 
-__all__ = ["check_training", "read_record"]
+__all__ = ["check_training", "read_code", "read_record"]
 
 
 def check_training(

@@ -68,7 +68,7 @@ def _check(
         yield _longer(optimizer, networks, listed, len(trained), strangers)
     elif strangers:
         yield _strange(optimizer, networks, known, strangers)
-    elif known:
+    elif known and not Counter(known) - Counter(trained):
         yield from _order(optimizer, networks, known)
 
 
@@ -133,7 +133,7 @@ def _strange(
         severity=Severity.ERROR,
         message=f"the optimizer at {optimizer.path!r:.200} keeps states for {len(known):,} "
         f"parameters; no parameter of the file is left for the shape of {len(strangers):,} of "
-        "left for",
+        "them",
         where=Where(key=optimizer.path[:400] or None),
         evidence=(f"{_named(networks)} {len(_shapes(networks)):,}", *_strangers(strangers)),
         help=_ADVICE,

@@ -26,7 +26,7 @@ from ckptscope.pickles.views import attributes, key_text, mapping_pairs, sequenc
 
 #: Characters of all texts together that are searched; vocabularies have a few millions, and a
 #: module that is saved with its source some ten thousands.
-MOST_CHARACTERS = 32 << 20
+MOST_CHARACTERS = 16 << 20
 #: Segments of a path, and characters of each, that are shown.
 _MOST_SEGMENTS = 12
 _SEGMENT_CHARACTERS = 100
@@ -90,6 +90,11 @@ class _Walk:
         path = _path(trail)
         self.texts.append(Text(text=text, name=name, path=path, member=self._member))
 
+    def add_code(self, text: str, member: str) -> None:
+        """Take up the text of a member."""
+        self._member = member
+        self.add(text, "", None)
+
     def _add_bytes(self, value: bytes, name: str, trail: _Trail) -> None:
         """Take up bytes that are text, as Python 2 writes it."""
         if len(value) <= MOST_CHARACTERS and value.isascii():
@@ -125,7 +130,7 @@ class _Walk:
     def _parts_of_instance(self, node: Instance, trail: _Trail, *, is_mapping: bool) -> list[_Part]:
         """Return what an object is made of: its arguments and its attributes."""
         args: Sequence[object] = node.args
-        if type(node.callable) is GlobalRef and node.callable.name in _VIEWS:
+        if _is_view(node.callable):
             args = args[_VIEW_ARGUMENTS:]
         parts: list[_Part] = [
             (item, "", (trail, f"args[{index}]"))
@@ -143,13 +148,19 @@ class _Walk:
             parts.append((node.state, "", trail))
         return parts
 
-    def _parts_of_pairs(self, pairs: Iterable[tuple[object, object]], trail: _Trail) -> list[_Part]:
+    def _parts_of_pairs(  # noqa: C901 - one pass over what may be large
+        self, pairs: Iterable[tuple[object, object]], trail: _Trail
+    ) -> list[_Part]:
         """Return the values of a mapping, and its keys where they do not name a tensor."""
         parts: list[_Part] = []
         plain: dict[str, FactValue] = {}
         others: list[str] = []
         for key, value in pairs:
             name = key_text(key) if type(key) is not str else key
+            if type(value) is Instance and _says_nothing(value):
+                if len(others) < _MOST_OTHERS:
+                    others.append(name[:_SEGMENT_CHARACTERS])
+                continue
             if type(key) is str and len(plain) < _MOST_VALUES:
                 kept = _plain(value)
                 if kept is not None:
@@ -179,6 +190,7 @@ def read_record(
     values: Iterable[tuple[str, object]] = (),
     metadata: Iterable[tuple[str, str]] = (),
     names: Iterable[str] = (),
+    code: Iterable[tuple[str, str | None]] = (),
 ) -> Record:
     """Collect all texts and plain mappings of a checkpoint.
 
@@ -187,6 +199,7 @@ def read_record(
         values: Plain values beside tensors, by path.
         metadata: Free text of a header; a value that is JSON counts as what it says.
         names: Names of members.
+        code: Members that are code, and their texts; None for one that was not read.
     """
     walk = _Walk()
     for graph in graphs:
@@ -198,13 +211,41 @@ def read_record(
         walk.run([value], None, (None, path))
     for name in names:
         walk.add(name, "", (None, "name of a member"))
+    unread = 0
+    for name, text in code:
+        unread += text is None
+        walk.add_code(text or "", name)
     return Record(
         texts=tuple(walk.texts),
         mappings=tuple(walk.mappings),
         milestones=walk.milestones,
         searched=walk.searched,
         left_out=walk.left_out,
+        unread_code=unread,
     )
+
+
+def _says_nothing(node: Instance) -> bool:
+    """Whether a node is a strided tensor without hooks: most nodes are, and hold no text."""
+    if node.state is not UNSET or not _is_view(node.callable):
+        return False
+    return all(
+        type(item) not in _WORTH or (type(item) is Instance and _is_empty(item))
+        for item in node.args[_VIEW_ARGUMENTS:]
+    )
+
+
+def _is_view(function: object) -> bool:
+    return (
+        type(function) is GlobalRef
+        and function.module == "torch._utils"
+        and function.name in _VIEWS
+    )
+
+
+def _is_empty(node: Instance) -> bool:
+    """Whether nothing was given to an object: the empty OrderedDict of a tensor without hooks."""
+    return not (node.args or node.pairs or node.items or node.kwargs) and node.state is UNSET
 
 
 def _read_json(text: str) -> object:

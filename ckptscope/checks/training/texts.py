@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from ckptscope.facts.findings import Finding
 from ckptscope.facts.training import Text
 
-#: Without one of these a text holds no path, address or secret; those of services are told by it.
-_NOTABLE = re.compile(
-    r"[/\\@:=]|hf_|sk-|gh[opsur]_|github_pat_|AKIA|ASIA|AIza|xox|glpat-|npm_|pypi-|-----BEGIN|eyJ|"
-    r"^10\.|^192\.168|^172\."
+#: Without one of these a text holds no path, address or secret.
+_MARKS = (
+    *"/\\@:=",
+    *("hf_", "sk-", "AKIA", "ASIA", "AIza", "xox", "glpat-", "npm_", "pypi-", "-----", "eyJ"),
+    *("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_"),
 )
+#: Addresses of inner networks.
+_ADDRESSES = ("10.", "192.168.", "172.")
 #: Names whose values are looked at whatever they hold.
 _NAMES = re.compile(
     r"pass|pwd|secret|key|token|credential|user|login|logname|host|node|machine|computer|server|"
@@ -31,7 +34,7 @@ def check_texts(texts: Sequence[Text]) -> tuple[Finding, ...]:
         is_named = named.get(one.name)
         if is_named is None:
             is_named = named[one.name] = _NAMES.search(one.name) is not None
-        if is_named or _NOTABLE.search(one.text) is not None:
+        if is_named or _is_notable(one.text):
             notable.append(one)
     if not notable:
         return ()
@@ -39,3 +42,7 @@ def check_texts(texts: Sequence[Text]) -> tuple[Finding, ...]:
     from ckptscope.checks.training.traces import check_traces
 
     return (*check_credentials(notable), *check_traces(notable))
+
+
+def _is_notable(text: str) -> bool:
+    return any(mark in text for mark in _MARKS) or text.startswith(_ADDRESSES)

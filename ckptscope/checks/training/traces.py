@@ -9,6 +9,7 @@ a search is linear in the text.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from ckptscope.checks.training.credentials import redact
 from ckptscope.facts.findings import Code, Finding, Severity, Where
@@ -18,7 +19,7 @@ from ckptscope.facts.training import Text
 _MOST_EXAMPLES = 3
 _EXAMPLE_CHARACTERS = 160
 #: Matches of one text that are looked at; sources list thousands of places of one installation.
-_MOST_MATCHES = 10_000
+_MOST_MATCHES = 2000
 
 #: Top folders below which people and projects keep things.
 _OWN = (
@@ -29,8 +30,9 @@ _OWN = (
 #: Top folders that are alike on every machine, or that a service gives to everybody.
 _COMMON = "usr|opt|tmp|var|dev|etc|private|lib|bin|proc|app|content|kaggle"
 _SEGMENT = r"[\w.+@~%=-]{1,255}"
+#: After the first letter it looks back: `g/data/x` is a part of something that began before.
 _POSIX = re.compile(
-    rf"(?:(?<=file://)|(?<![\w./\\~*)\]}}><-]))/(?:{_OWN}|{_COMMON})/{_SEGMENT}(?:/{_SEGMENT}){{0,64}}",
+    rf"/(?:(?<=file:///)|(?<![\w./\\~*)\]}}><-]/))(?:{_OWN}|{_COMMON})/{_SEGMENT}(?:/{_SEGMENT}){{0,64}}",
     re.IGNORECASE,
 )
 _WINDOWS_SEGMENT = r"[^\\/:*?\"'<>|\r\n\t]{2,120}"
@@ -225,9 +227,7 @@ def find_paths(text: Text) -> Iterator[str]:
         return
     found = False
     for pattern in (_POSIX, _WINDOWS):
-        for count, match in enumerate(pattern.finditer(value)):
-            if count >= _MOST_MATCHES:
-                break
+        for match in islice(pattern.finditer(value), _MOST_MATCHES):
             found = True
             yield match.group()
     whole = value.strip()
@@ -246,14 +246,15 @@ def find_hosts(text: Text) -> Iterator[str]:
         yield short
     if "://" in value:
         for pattern in (_BUCKET, _INNER_URL):
-            for match in pattern.finditer(value):
+            for match in islice(pattern.finditer(value), _MOST_MATCHES):
                 scheme = match.group(1).partition("://")[0]
                 if not match.group(2).startswith(("$", "{", "%")) and not _is_none(match.group(2)):
                     yield f"{scheme}://{match.group(2)}"
     if "@" in value:
-        yield from (one for one in _COPY.findall(value) if not _is_none(one))
+        copied = (match.group(1) for match in islice(_COPY.finditer(value), _MOST_MATCHES))
+        yield from (one for one in copied if not _is_none(one))
     if "\\\\" in value:
-        yield from _SHARE.findall(value)
+        yield from (match.group(1) for match in islice(_SHARE.finditer(value), _MOST_MATCHES))
 
 
 #: Longer texts are no path and no host as a whole: PATH_MAX of Linux, and a name of the DNS.

@@ -69,7 +69,9 @@ CASES: dict[Code, Case] = {
     Code.RECORD_OF_TRAINING: Case(
         trips=saved(lambda s: {"epoch": 68, "network": s.network()}), passes=WEIGHTS
     ),
-    Code.DEVICE_RECORDED: Case(trips=saved(lambda s: s.network(), location="cuda:0"), passes=WEIGHTS),
+    Code.DEVICE_RECORDED: Case(
+        trips=saved(lambda s: s.network(), location="cuda:0"), passes=WEIGHTS
+    ),
     Code.PATH_RECORDED: Case(
         trips=with_args(output_dir="/mnt/storage7/poses/run3"), passes=with_args(output_dir="run3")
     ),

@@ -342,6 +342,17 @@ def test_entries_that_were_not_kept_leave_metadata_open(cut, pattern, may_hide):
         assert found == ("not met", Code.METADATA_REQUIRED)
 
 
+def test_long_names_within_long_names_are_not_put_together():
+    node = TreeNode(name="leaf", kind="value", value="1")
+    for _ in range(60):
+        node = TreeNode(name="x" * 900, kind="dict", length=1, children=(node,))
+    made = msgspec.structs.replace(WEIGHTS, tree=node, scalars=())
+    assert max(map(len, read_record(made).paths)) <= 2000
+    assert outcome(Policy(metadata=("*/leaf",)), made=made) == ("not decided", Code.NOT_DECIDED)
+    absent = ("not met", Code.METADATA_REQUIRED)
+    assert outcome(Policy(metadata=("epoch",)), made=made) == absent
+
+
 @pytest.mark.parametrize(("key", "name"), [("values", "values"), ("deep", "crc")])
 @pytest.mark.parametrize(
     ("state", "expected"),

@@ -275,6 +275,14 @@ def test_a_finding_that_names_nothing_is_known_by_its_numbers_and_not_by_offsets
     assert of("something odd at byte 5") == of("something odd at byte 1,006")
 
 
+def test_a_finding_about_many_things_is_new_when_they_are_more():
+    def of(message):
+        return fingerprint(finding(message=message, key="network"), "m.pth")
+
+    assert of("91 tensors are all zero") != of("92 tensors are all zero")
+    assert of("weight has 91 zeros") == of("weight has 92 zeros")
+
+
 def test_an_apostrophe_within_a_word_quotes_nothing():
     def of(message):
         return fingerprint(finding(message=message, key="w"), "m.pth")

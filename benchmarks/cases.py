@@ -376,4 +376,6 @@ _VALUES = Case(
     runs=5,
 )
 
-CASES = (_SMALL, _INFER, _LARGE, _MANY, _STREAM, _TAR, _START, _PASS, _VALUES)
+CASES = (_SMALL, _INFER, _LARGE, _MANY, _STREAM, _TAR, _START, _PASS)
+#: Measured by hand so far: a quiet run of it has not been published on the page.
+UNPUBLISHED = (_VALUES,)

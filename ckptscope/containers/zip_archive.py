@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator
 
 from ckptscope.containers.contents import finding
-from ckptscope.containers.pickle_starts import START_BYTES
+from ckptscope.containers.pickle_starts import START_BYTES, begins_pickled
 from ckptscope.containers.zip_asides import Aside
 from ckptscope.containers.zip_directory import (
     DEFLATED,
@@ -23,9 +23,10 @@ from ckptscope.containers.zip_directory import (
 )
 from ckptscope.containers.zip_headers import ZipLayout, read_layout
 from ckptscope.containers.zip_locals import ZipMember
-from ckptscope.errors import ContainerFormatError, LimitError
+from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.findings import Code, Finding
 from ckptscope.facts.limits import Limits
+from ckptscope.pickles import trace_pickle
 from ckptscope.sources import ByteSource, Window, spool_stream
 
 #: Bytes inflated at a time.
@@ -234,17 +235,35 @@ class ZipArchive:
 
     def _require_readable(self, member: ZipMember) -> None:
         if member.flags & (FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION):
-            raise ContainerFormatError(
+            error = ContainerFormatError(
                 "the member is encrypted",
                 member=member.name,
                 advice="decrypt the archive with its password first",
             )
+            error.reached = self._named_openly(member)
+            raise error
         if member.method not in (STORED, DEFLATED):
             raise ContainerFormatError(
                 f"expected compression method 0 or 8, found {member.method}",
                 member=member.name,
                 advice="repack the archive with deflate or without compression",
             )
+
+    def _named_openly(self, member: ZipMember) -> tuple[object, ...]:
+        """Return what a pickle names that is marked as encrypted and is not.
+
+        There are readers that pass over the mark.
+        """
+        source = Window(self.source, member.data_offset, member.stored_bytes, member.name)
+        if member.method != STORED or not begins_pickled(source.peek(0, START_BYTES)):
+            return ()
+        try:
+            traced = trace_pickle(
+                source, limits=self._limits, size_bytes=source.size, member=member.name
+            )
+        except ArtifactError as error:
+            return error.reached
+        return traced.imports
 
 
 def read_zip(source: ByteSource, limits: Limits) -> ZipArchive:

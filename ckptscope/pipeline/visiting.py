@@ -111,16 +111,16 @@ def _what_changed(path: Path, before: Stamp | None, folders: Iterable[FolderMemb
     after = stamp_of(path)
     if after != before:
         if before is None or after is None:
-            return "it was moved or removed meanwhile" if after is None else "it appeared meanwhile"
+            return "found it gone meanwhile" if after is None else "found it new meanwhile"
         if (after.device, after.inode) != (before.device, before.inode):
-            return "another file was put in its place meanwhile"
+            return "found another file in its place"
         if after.size != before.size:
-            return f"it had {before.size:,} bytes before and {after.size:,} after"
-        return "it was written to meanwhile"
+            return f"found {before.size:,} bytes before and {after.size:,} after"
+        return "found it written to meanwhile"
     for folder in folders:
         name = folder.changed()
         if name is not None:
-            return f"{name!r:.200} in it was changed meanwhile"
+            return f"found {name!r:.200} in it changed meanwhile"
     return None
 
 

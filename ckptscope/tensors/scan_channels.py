@@ -1,8 +1,8 @@
 """The slices of a tensor along its first dimension: which are zero, which are equal.
 
 Enters: the blocks of a tensor, with the row at which each begins. Leaves: `Channels`. Rows are told
-apart by 64 bits of a weighted sum over their words; those that agree in it are gone over once more
-with another sum, so that a hundred and more bits decide.
+apart by 64 bits of a weighted sum over their words; where a few agree in it they are read once more
+and must agree in another sum, too.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,9 +24,19 @@ MOST_NAMED: Final = 256
 _STEP: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 #: Weights that are made at once; most rows need fewer.
 _LEAST_TABLE: Final = 1 << 12
+#: By how much the words of a row are folded over themselves, in the first sum and in the second.
+#: What differs in the highest bits alone, as signs do, would be lost in sums modulo 2^64; folded it
+#: differs further down, too, and two rows agree by chance once in four billion times.
+_FOLDS: Final = (np.uint64(31), np.uint64(47))
+#: Where a larger share of the rows agrees it is no chance, and they are not read again.
+_CHANCE_SHARE: Final = 0.125
 _WORDS: Final[tuple[np.dtype[np.generic], ...]] = tuple(map(np.dtype, ("u8", "u4", "u2", "u1")))
 _Sums = npt.NDArray[np.uint64]
 _Indexes = npt.NDArray[np.int64]
+#: Says of a first row and a count whether any of these rows is to be read.
+Wanted = Callable[[int, int], bool]
+#: Yields the blocks that hold such rows once more, with the row at which each begins.
+ReadAgain = Callable[[Wanted], Iterable[tuple[int, Array]]]
 
 
 class Rows:
@@ -63,11 +73,11 @@ class Rows:
             sums *= _STEP
             sums += _sum_rows(block, seed=0)
 
-    def channels(self, read_again: Callable[[], Iterable[tuple[int, Array]]]) -> Channels:
+    def channels(self, read_again: ReadAgain) -> Channels:
         """Return what was found.
 
         Args:
-            read_again: Yields the blocks once more, where rows agree in their first sum.
+            read_again: Used where a few rows agree in their first sum.
         """
         zero = np.flatnonzero(self._is_zero)
         repeated, first = self._repeated(read_again)
@@ -81,9 +91,7 @@ class Rows:
             ),
         )
 
-    def _repeated(
-        self, read_again: Callable[[], Iterable[tuple[int, Array]]]
-    ) -> tuple[_Indexes, _Indexes]:
+    def _repeated(self, read_again: ReadAgain) -> tuple[_Indexes, _Indexes]:
         """Return the rows that are equal to an earlier one, and the first like each."""
         nothing = np.empty(0, np.int64)
         if not self._compares:
@@ -93,30 +101,39 @@ class Rows:
             return nothing, nothing
         rows = np.flatnonzero(~self._is_zero)
         _, inverse, counts = np.unique(self._sums[rows], return_inverse=True, return_counts=True)
-        rows = rows[counts[inverse] > 1]
-        if not rows.size:
-            return nothing, nothing
-        again = np.zeros(rows.size, np.uint64)
-        for first, block in read_again():
-            low, high = np.searchsorted(rows, (first, first + block.shape[0]))
-            if low < high:
-                found = again[low:high]
-                found *= _STEP
-                found += _sum_rows(block[rows[low:high] - first], seed=1)
-        both = np.stack((self._sums[rows], again), axis=1)
-        _, firsts, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
-        like = rows[firsts[inverse.reshape(-1)]]
+        is_candidate = counts[inverse] > 1
+        rows, groups = rows[is_candidate], inverse[is_candidate]
+        if 0 < rows.size <= _CHANCE_SHARE * self._count:
+            both = np.stack((self._sums[rows], _sum_again(rows, read_again)), axis=1)
+            groups = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+        _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
+        like = rows[firsts[groups]]
         is_repeated = like != rows
         return rows[is_repeated], like[is_repeated]
+
+
+def _sum_again(rows: _Indexes, read_again: ReadAgain) -> _Sums:
+    """Return another sum of some rows, given in order."""
+
+    def is_wanted(first: int, count: int) -> bool:
+        low, high = np.searchsorted(rows, (first, first + count))
+        return bool(low < high)
+
+    again = np.zeros(rows.size, np.uint64)
+    for first, block in read_again(is_wanted):
+        low, high = np.searchsorted(rows, (first, first + block.shape[0]))
+        found = again[low:high]
+        found *= _STEP
+        found += _sum_rows(block[rows[low:high] - first], seed=1)
+    return again
 
 
 def _sum_rows(block: Array, *, seed: int) -> _Sums:
     """Return 64 bits for each row of a contiguous block."""
     words = _words(block)
-    if seed:
-        # What differs in the highest bits alone, as signs do, differs in the middle then, too.
-        words = words ^ (words >> np.uint64(31))
-    sums: _Sums = np.einsum("ij,j->i", words, _weights(words.shape[1], seed))
+    folded = words >> _FOLDS[seed]
+    folded ^= words
+    sums: _Sums = np.einsum("ij,j->i", folded, _weights(words.shape[1], seed))
     return sums
 
 

@@ -1,9 +1,9 @@
 """Statistics that grow block by block.
 
 Enters: the numbers of one block after the other. Leaves: what all of them together tell. Sums are
-of float64: a block's deviations from its own mean are summed, and blocks are merged as Chan, Golub
-and LeVeque do ("Updating formulae and a pairwise algorithm for computing sample variances", 1979),
-so that the order of magnitude of the mean costs no digits.
+of float64: squared deviations from a block's own mean are summed, and blocks are merged as Chan,
+Golub and LeVeque do ("Updating formulae and a pairwise algorithm for computing sample variances",
+1979), so that the order of magnitude of the mean costs no digits.
 """
 
 import math
@@ -169,9 +169,15 @@ class Statistics:
         wide = self._scratch.wide(count)
         np.copyto(wide, numbers, casting="unsafe")
         mean = float(_sum(wide)) / count
-        np.subtract(wide, mean, out=wide)
         # No matrix library: it would start threads of its own.
         squares = float(np.einsum("i,i->", wide, wide))
+        from_mean = count * mean * mean
+        if from_mean < squares / 2:
+            # The difference of two sums costs one bit at most then, and a pass less.
+            squares -= from_mean
+        else:
+            np.subtract(wide, mean, out=wide)
+            squares = float(np.einsum("i,i->", wide, wide))
         total = self._finite + count
         step = mean - self._mean
         self._squares += squares + step * step * (self._finite * count / total)

@@ -18,7 +18,7 @@ from ckptscope.facts.values import TensorValues
 from ckptscope.sources import ByteSource
 from ckptscope.tensors.blocks import Block, Dimensions, dimensions_of, part
 from ckptscope.tensors.manifest import ManifestBuild
-from ckptscope.tensors.scan_channels import MOST_ROWS, Rows, rows_of
+from ckptscope.tensors.scan_channels import MOST_ROWS, Rows, Wanted, rows_of
 from ckptscope.tensors.scan_elements import Array, elements_of
 from ckptscope.tensors.scan_plan import (
     Entry,
@@ -188,8 +188,8 @@ class _Run:
             if rows is not None:
                 rows.add(block.row, values, numbers, statistics.zeros - zeros)
 
-        def read_again() -> Iterator[tuple[int, Array]]:
-            for block, values in self._read(tensor, span, dimensions, is_counted=False):
+        def read_again(is_wanted: Wanted) -> Iterator[tuple[int, Array]]:
+            for block, values in self._read(tensor, span, dimensions, is_wanted):
                 yield block.row, values
 
         return TensorValues(
@@ -212,18 +212,32 @@ class _Run:
         )
 
     def _read(
-        self, tensor: TensorInfo, span: Span, dimensions: Dimensions, *, is_counted: bool = True
+        self,
+        tensor: TensorInfo,
+        span: Span,
+        dimensions: Dimensions,
+        is_wanted: Wanted | None = None,
     ) -> Iterator[tuple[Block, Array]]:
-        """Yield the blocks of a tensor, contiguous: rows, and what stands in each."""
+        """Yield the blocks of a tensor, contiguous: rows, and what stands in each.
+
+        Args:
+            tensor: The tensor.
+            span: Where it stands.
+            dimensions: How its elements lie there.
+            is_wanted: Which blocks are read, for a second time; None for all, for the first.
+        """
         most = max(self._chunk_bytes // span.dtype.itemsize, 1)
         for block in part(Block(span.start, dimensions), most):
             if self._is_stopped:
                 raise _StoppedError
-            read = span.read_block(block)
             axis = next((i for i, one in enumerate(block.dimensions) if one.is_rows), None)
+            rows = 1 if axis is None else block.dimensions[axis].size
+            if is_wanted is not None and not is_wanted(block.row, rows):
+                continue
+            read = span.read_block(block)
             values = rows_of(read, axis)
             yield block, finish(values, tensor) if tensor.lazy else values
-            if self._progress is not None and is_counted:
+            if self._progress is not None and is_wanted is None:
                 self._progress(values.nbytes)
 
 

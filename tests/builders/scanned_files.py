@@ -44,9 +44,7 @@ _CONTROLS = re.compile(
 #: Unsafe files whose pickle nobody reads, and why.
 UNREAD = {
     "malicious1.7z": "a 7z archive: Python has no reader for it in its standard library",
-    "malicious1_0x1.zip": "its flags say that it is encrypted; zipfile and torch refuse it",
-    "malicious1_0x40.zip": "its flags say that it is encrypted; zipfile and torch refuse it",
-    "broken_model.pkl": "breaks off inside a text, before anything is called; an unpickler stops",
+    "broken_model.pkl": "breaks off inside a text before anything is called, as in an unpickler",
 }
 
 

@@ -148,40 +148,41 @@ class _Walk:
             parts.append((node.state, "", trail))
         return parts
 
-    def _parts_of_pairs(  # noqa: C901 - one pass over what may be large
-        self, pairs: Iterable[tuple[object, object]], trail: _Trail
-    ) -> list[_Part]:
+    def _parts_of_pairs(self, pairs: Sequence[tuple[object, object]], trail: _Trail) -> list[_Part]:
         """Return the values of a mapping, and its keys where they do not name a tensor."""
         parts: list[_Part] = []
         plain: dict[str, FactValue] = {}
         others: list[str] = []
         for key, value in pairs:
             name = key_text(key) if type(key) is not str else key
-            if type(value) is Instance and _says_nothing(value):
-                if len(others) < _MOST_OTHERS:
-                    others.append(name[:_SEGMENT_CHARACTERS])
+            is_tensor = type(value) is Instance and _says_nothing(value)
+            kept = None if is_tensor or type(key) is not str else _plain(value)
+            if kept is not None and len(plain) < _MOST_VALUES:
+                plain[name] = kept
+            elif len(others) < _MOST_OTHERS:
+                others.append(name[:_SEGMENT_CHARACTERS])
+            if is_tensor:
                 continue
-            if type(key) is str and len(plain) < _MOST_VALUES:
-                kept = _plain(value)
-                if kept is not None:
-                    plain[name] = kept
-                elif len(others) < _MOST_OTHERS:
-                    others.append(name[:_SEGMENT_CHARACTERS])
             if type(value) in _WORTH:
                 parts.append((value, name, (trail, name)))
-            if type(key) in _WORTH and type(value) is not Instance:
+            if type(key) in _WORTH:
                 parts.append((key, "", trail))
         if plain and len(self.mappings) < _MOST_MAPPINGS:
             self.mappings.append(
                 PlainMapping(path=_path(trail), values=plain, others=tuple(others))
             )
         if trail is not None and trail[1] == "milestones":
-            self.milestones[_path(trail)] = {
-                key: value
-                for key, value in pairs
-                if type(key) is int and type(value) is int and key.bit_length() <= _MOST_BITS
-            }
+            self.milestones[_path(trail)] = _counts(pairs)
         return parts
+
+
+def _counts(pairs: Sequence[tuple[object, object]]) -> dict[int, int]:
+    """Return what a Counter of whole numbers holds, up to a bound."""
+    return {
+        key: value
+        for key, value in pairs[:_MOST_VALUES]
+        if type(key) is int and type(value) is int and key.bit_length() <= _MOST_BITS
+    }
 
 
 def read_record(

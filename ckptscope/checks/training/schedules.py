@@ -142,7 +142,7 @@ def _read(mapping: PlainMapping, record: Record) -> Schedule | None:
     numbers = {**settings, **milestones}
     try:
         rates = tuple(form.rate(numbers, base, step) for base in bases)  # type: ignore[arg-type]
-    except ArithmeticError:
+    except (ArithmeticError, ValueError):
         # Settings with which torch itself would fail: a period of 0, a power beyond all bounds.
         return None
     if not all(_is_number(one) and math.isfinite(one) for one in rates):

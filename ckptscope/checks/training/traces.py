@@ -118,6 +118,9 @@ _NOBODY = frozenset(
         "anaconda3",
         "miniconda3",
         "linuxbrew",
+        "keras",
+        "pytorch",
+        "tensorflow",
         "xxx",
     }
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from builders.adversarial_pickles import pickle2
 from builders.pickles import call, global_, pickled, value
-from builders.zips import torch_members, zip_bytes
+from builders.zips import Member, torch_members, zip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -150,6 +150,18 @@ def test_a_policy_that_allows_a_class_lets_it_pass_at_the_gate(tmp_path: Path) -
 def test_what_a_damaged_pickle_had_named_counts_at_the_gate(tmp_path: Path) -> None:
     path = tmp_path / "cut.pkl"
     path.write_bytes(pickled({"x": call("os", "system", "true")})[:-1])
+    (held,) = gate(path).files
+    assert held.verdict == "unreadable"
+    assert Code.IMPORT_DANGEROUS in [one.finding.code for one in held.rulings]
+
+
+@pytest.mark.parametrize("flag", [0x1, 0x40])
+def test_a_pickle_behind_a_false_mark_of_encryption_counts_at_the_gate(
+    tmp_path: Path, flag: int
+) -> None:
+    path = tmp_path / "marked.zip"
+    data = pickled({"x": call("os", "system", "true")})
+    path.write_bytes(zip_bytes([Member(name="model/config.pkl", data=data, flags=flag)]))
     (held,) = gate(path).files
     assert held.verdict == "unreadable"
     assert Code.IMPORT_DANGEROUS in [one.finding.code for one in held.rulings]

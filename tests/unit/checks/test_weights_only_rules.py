@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ckptscope.checks.weights_only import rules as room
-from ckptscope.checks.weights_only.restricted import HANDLED
+from ckptscope.checks.weights_only.handlers import HANDLED
 from ckptscope.checks.weights_only.rules import load_rules
 
 TABLE = json.loads((Path(room.__file__).parent / "data" / "torch.json").read_text())

@@ -15,7 +15,7 @@ from ckptscope.errors import UsageError
 from ckptscope.facts.architecture import Architecture, FactValue
 from ckptscope.facts.claims import Verdict
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
-from ckptscope.facts.paper import Label, PaperFile, PaperMatrix, PaperReport
+from ckptscope.facts.paper import Label, PaperFile, PaperMatrix, PaperReport, SameWeights
 from ckptscope.facts.report import FileReport
 from ckptscope.facts.standing import Identified, Judgement, Standing
 from ckptscope.facts.tables import SpecTable
@@ -24,7 +24,6 @@ from ckptscope.families.base import Given
 from ckptscope.families.registry import find_family
 from ckptscope.families.view import NetworkView
 from ckptscope.pipeline.inspecting import inspect
-from ckptscope.pipeline.same_weights import Network, find_same_weights
 from ckptscope.pipeline.walking import PathLike
 from ckptscope.specs.compare import judge_row, stand, standing_rank
 from ckptscope.specs.labelling import find_label, names_of
@@ -93,7 +92,7 @@ def compare_with_paper(
     _require_variant(request, compared)
     readable = [one for one in compared if one.file.failure is None]
     is_set = not named or len(readable) > 1
-    same, remarks = find_same_weights(_networks(compared), limits=limits) if is_set else ((), ())
+    same, remarks = _same_weights(compared, limits) if is_set else ((), ())
     return PaperReport(
         is_walk=not named,
         files=tuple(one.file for one in compared),
@@ -268,16 +267,25 @@ def _require_variant(request: _Request, compared: Sequence[_Compared]) -> None:
         raise UsageError(f"no row {request.variant!r} in the tables; there are: {rows}")
 
 
-def _networks(compared: Sequence[_Compared]) -> Iterator[Network]:
-    for index, one in enumerate(compared):
-        if one.state_dict is not None:
-            yield Network(
-                file=index,
-                path=one.file.path,
-                location=one.file.location,
-                state_dict=one.state_dict,
-                prefix=one.file.prefix,
-            )
+def _same_weights(
+    compared: Sequence[_Compared], limits: Limits
+) -> tuple[tuple[SameWeights, ...], tuple[str, ...]]:
+    """Return which networks of a set are the same, and what could not be compared."""
+    # The gate holds single files against the paper, and hashes nothing for that.
+    from ckptscope.pipeline.same_weights import Network, find_same_weights
+
+    networks = [
+        Network(
+            file=index,
+            path=one.file.path,
+            location=one.file.location,
+            state_dict=one.state_dict,
+            prefix=one.file.prefix,
+        )
+        for index, one in enumerate(compared)
+        if one.state_dict is not None
+    ]
+    return find_same_weights(networks, limits=limits)
 
 
 def _matrices(compared: Sequence[_Compared], request: _Request) -> Iterator[PaperMatrix]:

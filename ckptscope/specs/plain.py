@@ -1,7 +1,8 @@
 """The plainest TOML, read fast.
 
 Enters: text of a table that comes along. Leaves: what tomllib would make of it, or None where the
-text is less plain: one header or one `key = value` a line, values as JSON spells them.
+text is less plain: one header or one `key = value` a line, values as JSON spells them, or whole
+numbers in groups of three digits.
 `inspect` reads a table each time it runs, and importing tomllib takes longer than that.
 """
 
@@ -13,6 +14,7 @@ import msgspec
 _KEY: Final = r'[A-Za-z0-9_-]+|"[^"\\]+"'
 _HEADER: Final = re.compile(rf"\[((?:{_KEY})(?:\.(?:{_KEY}))*)\]")
 _PAIR: Final = re.compile(r"([A-Za-z0-9_-]+) = (.+)")
+_GROUPED: Final = re.compile(r"[1-9][0-9]{0,2}(_[0-9]{3})+")
 
 
 def read_plain(text: str) -> dict[str, object] | None:
@@ -34,8 +36,9 @@ def read_plain(text: str) -> dict[str, object] | None:
         pair = _PAIR.fullmatch(line)
         if pair is None or pair[1] in table:
             return None
+        value = pair[2].replace("_", "") if _GROUPED.fullmatch(pair[2]) else pair[2]
         try:
-            table[pair[1]] = msgspec.json.decode(pair[2])
+            table[pair[1]] = msgspec.json.decode(value)
         except msgspec.DecodeError:
             return None
     return whole

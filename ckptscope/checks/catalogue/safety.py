@@ -33,8 +33,8 @@ ENTRIES: tuple[Entry, ...] = (
         remedy="Save the `state_dict()` in place of the object: plain tensors load everywhere. "
         "Where the class is needed, say in the model's description which version of which "
         "package defines it.",
-        silence="Where the package is yours or trusted, list the class among the allowed "
-        "`imports` of the policy: `mylab.models.PoseNet`, or `mylab.models.*`.",
+        silence="Where the package is yours or trusted, list the class among the "
+        "`allowed-imports` of the policy: `mylab.models.PoseNet`, or `mylab.models.*`.",
         undecided=True,
     ),
     Entry(

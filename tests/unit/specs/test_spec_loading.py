@@ -1,5 +1,6 @@
 """Tables as TOML: what is read, what is refused, and how the place of a mistake is said."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from ckptscope.specs.loading import (
     text_of,
 )
 from ckptscope.specs.places import line_of
+from ckptscope.specs.plain import read_plain
 
 DATA = Path(loading.__file__).parent / "data"
 MINE = """\
@@ -222,3 +224,9 @@ def test_without_settings_facts_are_checked_against_the_built_in_table_of_the_fa
 def test_a_value_is_found_on_the_line_on_which_it_begins(keys, line):
     text = 'a = 1\nb = [\n  2,\n]\n[c]\nd = """\nx\n"""\n"e f".g = [1,\n2]\n# end\n'
     assert line_of(text, keys) == line
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.toml")), ids=lambda path: path.stem)
+def test_a_table_that_comes_along_is_plain_enough_to_be_read_fast(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert read_plain(text) == tomllib.loads(text)

@@ -7,20 +7,21 @@ one only informs.
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from benchmarks.measure import Program, Series
-
-#: One measured case, by program name.
-Results = Mapping[str, Series]
-
-_PYTHON = sys.executable
-#: The console script that was installed beside this interpreter.
-_CKPTSCOPE = str(Path(_PYTHON).with_name("ckptscope"))
-_PEERS = Path(__file__).parent / "peers"
+from benchmarks.case import (
+    CKPTSCOPE,
+    PYTHON,
+    Case,
+    Judgement,
+    Results,
+    inspect_program,
+    peak,
+    peaks,
+    peer,
+    times,
+)
+from benchmarks.measure import Program
 
 S_ZIP = "bench_S_zip.pth.tar"
 S_STREAM = "bench_S_legacy_stream.pth.tar"
@@ -29,85 +30,13 @@ LARGE = "bench_6gb.pth"
 MANY = "bench_100k_tensors.pth"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """A number made of measurements, and its bound.
-
-    Attributes:
-        what: In words, ending in the unit where there is one.
-        value: Computes it.
-        relation: Whether the bound is the most or the least allowed.
-        bound: The budget; None where none was set.
-        digits: Digits behind the point when shown.
-    """
-
-    what: str
-    value: Callable[[Results], float]
-    relation: Literal["≤", "≥"] = "≤"
-    bound: float | None = None
-    digits: int = 2
-
-    def verdict(self, results: Results) -> str:
-        """Say whether the budget is kept."""
-        if self.bound is None:
-            return "no budget"
-        found = self.value(results)
-        kept = found <= self.bound if self.relation == "≤" else found >= self.bound
-        return "met" if kept else "**missed**"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """Programs that run in turn.
-
-    Attributes:
-        name: For `--only`, and above the table.
-        title: What it is about.
-        files: Names in the set `bench` that it reads.
-        programs: Given the folder.
-        judgements: What is read off.
-        runs: Counted runs of each program.
-    """
-
-    name: str
-    title: str
-    files: tuple[str, ...] = ()
-    programs: Callable[[Path], tuple[Program, ...]]
-    judgements: tuple[Judgement, ...]
-    runs: int
-
-
 def build_missing(files: tuple[str, ...], folder: Path) -> None:
     """Build the checkpoints that are not there yet, in a process of their own."""
     for name in files:
         if not (folder / name).exists():
             print(f"building {folder.name}/{name}", file=sys.stderr, flush=True)
-            command = (_PYTHON, "-m", "fixtures", "--set", "bench", "--only", name)
+            command = (PYTHON, "-m", "fixtures", "--set", "bench", "--only", name)
             subprocess.run((*command, "--out", str(folder)), check=True, stdout=subprocess.DEVNULL)
-
-
-def _inspect(path: Path, name: str = "ckptscope inspect") -> Program:
-    return Program(name=name, arguments=(_CKPTSCOPE, "inspect", "--format", "json", str(path)))
-
-
-def _peer(name: str, script: str, *arguments: str, self_timed: bool = False) -> Program:
-    return Program(
-        name=name,
-        arguments=(_PYTHON, str(_PEERS / script), *arguments),
-        self_timed=self_timed,
-    )
-
-
-def _times(numerator: str, denominator: str) -> Callable[[Results], float]:
-    return lambda results: results[numerator].seconds / results[denominator].seconds
-
-
-def _peak(name: str) -> Callable[[Results], float]:
-    return lambda results: results[name].peak_mib
-
-
-def _peaks(numerator: str, denominator: str) -> Callable[[Results], float]:
-    return lambda results: results[numerator].peak_mib / results[denominator].peak_mib
 
 
 _INSPECT = "ckptscope inspect"
@@ -120,25 +49,25 @@ _SMALL = Case(
     title="S with its optimizer, torch zip of 85 MB, whole process",
     files=(S_ZIP,),
     programs=lambda folder: (
-        _inspect(folder / S_ZIP),
-        _peer(_MMAP, "torch_mmap.py", str(folder / S_ZIP)),
-        _peer(_PLAIN, "torch_plain.py", str(folder / S_ZIP)),
+        inspect_program(folder / S_ZIP),
+        peer(_MMAP, "torch_mmap.py", str(folder / S_ZIP)),
+        peer(_PLAIN, "torch_plain.py", str(folder / S_ZIP)),
     ),
     judgements=(
         Judgement(
             what="torch.load(mmap, weights_only) over inspect, time",
-            value=_times(_MMAP, _INSPECT),
+            value=times(_MMAP, _INSPECT),
             relation="≥",
             bound=8,
             digits=1,
         ),
         Judgement(
             what="torch.load over inspect, time",
-            value=_times(_PLAIN, _INSPECT),
+            value=times(_PLAIN, _INSPECT),
             relation="≥",
             digits=1,
         ),
-        Judgement(what="peak of inspect, MiB", value=_peak(_INSPECT), bound=45, digits=1),
+        Judgement(what="peak of inspect, MiB", value=peak(_INSPECT), bound=45, digits=1),
     ),
     runs=11,
 )
@@ -157,13 +86,13 @@ _INFER = Case(
     title="S with its optimizer, torch zip of 85 MB, whole process, families asked or not",
     files=(S_ZIP,),
     programs=lambda folder: (
-        _inspect(folder / S_ZIP),
-        _peer(
+        inspect_program(folder / S_ZIP),
+        peer(
             _SILENT,
             "inspect_without_inferring.py",
             *("inspect", "--format", "json", str(folder / S_ZIP)),
         ),
-        Program(name=_BARE, arguments=(_PYTHON, "-c", "pass")),
+        Program(name=_BARE, arguments=(PYTHON, "-c", "pass")),
     ),
     judgements=(
         Judgement(
@@ -187,35 +116,35 @@ _LARGE = Case(
     title="6 GB in 1,500 tensors, torch zip, whole process",
     files=(S_ZIP, LARGE),
     programs=lambda folder: (
-        _inspect(folder / S_ZIP, _ON_SMALL),
-        _inspect(folder / LARGE, _ON_LARGE),
-        _peer(_MMAP, "torch_mmap.py", str(folder / LARGE)),
-        _peer(_PLAIN, "torch_plain.py", str(folder / LARGE)),
+        inspect_program(folder / S_ZIP, _ON_SMALL),
+        inspect_program(folder / LARGE, _ON_LARGE),
+        peer(_MMAP, "torch_mmap.py", str(folder / LARGE)),
+        peer(_PLAIN, "torch_plain.py", str(folder / LARGE)),
     ),
     judgements=(
         Judgement(
             what="inspect of 6 GB over inspect of 85 MB, time",
-            value=_times(_ON_LARGE, _ON_SMALL),
+            value=times(_ON_LARGE, _ON_SMALL),
             bound=1.5,
         ),
         Judgement(
             what="torch.load over inspect, time",
-            value=_times(_PLAIN, _ON_LARGE),
+            value=times(_PLAIN, _ON_LARGE),
             relation="≥",
             bound=60,
             digits=1,
         ),
         Judgement(
             what="torch.load(mmap, weights_only) over inspect, time",
-            value=_times(_MMAP, _ON_LARGE),
+            value=times(_MMAP, _ON_LARGE),
             relation="≥",
             digits=1,
         ),
         # The same bound as for the small file; the difference is the list of twice as many tensors.
-        Judgement(what="peak of inspect of 6 GB, MiB", value=_peak(_ON_LARGE), bound=45, digits=1),
+        Judgement(what="peak of inspect of 6 GB, MiB", value=peak(_ON_LARGE), bound=45, digits=1),
         Judgement(
             what="inspect of 6 GB over inspect of 85 MB, peak",
-            value=_peaks(_ON_LARGE, _ON_SMALL),
+            value=peaks(_ON_LARGE, _ON_SMALL),
         ),
     ),
     runs=5,
@@ -227,13 +156,13 @@ _MANY = Case(
     title="100,000 tensors of four elements, torch zip, in process without imports",
     files=(MANY,),
     programs=lambda folder: (
-        _peer(_MANIFEST, "manifest_in_process.py", str(folder / MANY), self_timed=True),
-        _peer(_LOAD, "torch_in_process.py", str(folder / MANY), self_timed=True),
+        peer(_MANIFEST, "manifest_in_process.py", str(folder / MANY), self_timed=True),
+        peer(_LOAD, "torch_in_process.py", str(folder / MANY), self_timed=True),
     ),
     judgements=(
         Judgement(
             what="torch.load(mmap, weights_only) over open_checkpoint, time",
-            value=_times(_LOAD, _MANIFEST),
+            value=times(_LOAD, _MANIFEST),
             relation="≥",
             bound=3,
         ),
@@ -246,13 +175,13 @@ _STREAM = Case(
     title="S with its optimizer, legacy stream, whole process",
     files=(S_STREAM,),
     programs=lambda folder: (
-        _inspect(folder / S_STREAM),
-        _peer(_PLAIN, "torch_plain.py", str(folder / S_STREAM)),
+        inspect_program(folder / S_STREAM),
+        peer(_PLAIN, "torch_plain.py", str(folder / S_STREAM)),
     ),
     judgements=(
         Judgement(
             what="torch.load over inspect, time",
-            value=_times(_PLAIN, _INSPECT),
+            value=times(_PLAIN, _INSPECT),
             relation="≥",
             digits=1,
         ),
@@ -265,13 +194,13 @@ _TAR = Case(
     title="S with its optimizer, legacy tar, whole process",
     files=(S_TAR,),
     programs=lambda folder: (
-        _inspect(folder / S_TAR),
-        _peer(_UNRESTRICTED, "torch_plain.py", str(folder / S_TAR), "--unrestricted"),
+        inspect_program(folder / S_TAR),
+        peer(_UNRESTRICTED, "torch_plain.py", str(folder / S_TAR), "--unrestricted"),
     ),
     judgements=(
         Judgement(
             what="torch.load(weights_only=False) over inspect, time",
-            value=_times(_UNRESTRICTED, _INSPECT),
+            value=times(_UNRESTRICTED, _INSPECT),
             relation="≥",
             digits=1,
         ),
@@ -285,19 +214,19 @@ _START = Case(
     name="start",
     title="Start-up, whole process",
     programs=lambda _: (
-        Program(name=_BARE, arguments=(_PYTHON, "-c", "pass")),
-        Program(name=_PACKAGE, arguments=(_PYTHON, "-c", "import ckptscope")),
-        Program(name=_TYPER, arguments=(_PYTHON, "-c", "import typer")),
-        Program(name=_HELP, arguments=(_CKPTSCOPE, "--help")),
+        Program(name=_BARE, arguments=(PYTHON, "-c", "pass")),
+        Program(name=_PACKAGE, arguments=(PYTHON, "-c", "import ckptscope")),
+        Program(name=_TYPER, arguments=(PYTHON, "-c", "import typer")),
+        Program(name=_HELP, arguments=(CKPTSCOPE, "--help")),
     ),
     judgements=(
         Judgement(
             what="ckptscope --help over import typer, time",
-            value=_times(_HELP, _TYPER),
+            value=times(_HELP, _TYPER),
             bound=1.6,
         ),
         Judgement(
-            what="import ckptscope over a bare interpreter, time", value=_times(_PACKAGE, _BARE)
+            what="import ckptscope over a bare interpreter, time", value=times(_PACKAGE, _BARE)
         ),
     ),
     runs=21,
@@ -312,27 +241,27 @@ _PASS = Case(
     programs=lambda folder: (
         Program(
             name=_FORWARD,
-            arguments=(_CKPTSCOPE, "forward", "--format", "json", str(folder / S_ZIP)),
+            arguments=(CKPTSCOPE, "forward", "--format", "json", str(folder / S_ZIP)),
         ),
         Program(
             name=_SHAPES,
             arguments=(
-                *(_CKPTSCOPE, "forward", "--device", "meta", "--format", "json"),
+                *(CKPTSCOPE, "forward", "--device", "meta", "--format", "json"),
                 str(folder / S_ZIP),
             ),
         ),
-        _peer(_BARE_PASS, "torch_forward.py", str(folder / S_ZIP)),
-        Program(name=_TORCH, arguments=(_PYTHON, "-c", "import torch")),
+        peer(_BARE_PASS, "torch_forward.py", str(folder / S_ZIP)),
+        Program(name=_TORCH, arguments=(PYTHON, "-c", "import torch")),
     ),
     judgements=(
         Judgement(
             what="forward over the bare script, time",
-            value=_times(_FORWARD, _BARE_PASS),
+            value=times(_FORWARD, _BARE_PASS),
             bound=1.3,
         ),
         Judgement(
             what="forward over the bare script, peak",
-            value=_peaks(_FORWARD, _BARE_PASS),
+            value=peaks(_FORWARD, _BARE_PASS),
             bound=1.15,
         ),
         Judgement(
@@ -350,13 +279,13 @@ _GATE = Case(
     title="The gate without its scan of values, S with its optimizer, torch zip of 85 MB",
     files=(S_ZIP,),
     programs=lambda folder: (
-        Program(name=_GATE_TEXT, arguments=(_CKPTSCOPE, "gate", str(folder / S_ZIP))),
-        _inspect(folder / S_ZIP),
+        Program(name=_GATE_TEXT, arguments=(CKPTSCOPE, "gate", str(folder / S_ZIP))),
+        inspect_program(folder / S_ZIP),
     ),
     judgements=(
         Judgement(
             what="gate over inspect --format json, time",
-            value=_times(_GATE_TEXT, _INSPECT),
+            value=times(_GATE_TEXT, _INSPECT),
             bound=1.5,
         ),
     ),
@@ -370,29 +299,76 @@ _VALUES = Case(
     title="All values of 85 MB (806 tensors) and of 6 GB (1,500), float32, one thread, in process",
     files=(S_ZIP, LARGE),
     programs=lambda folder: (
-        _peer(_SCAN_SMALL, "scan_in_process.py", str(folder / S_ZIP), self_timed=True),
-        _peer(_HASH_SMALL, "sha256_in_process.py", str(folder / S_ZIP), self_timed=True),
-        _peer(_SCAN_LARGE, "scan_in_process.py", str(folder / LARGE), self_timed=True),
-        _peer(_HASH_LARGE, "sha256_in_process.py", str(folder / LARGE), self_timed=True),
+        peer(_SCAN_SMALL, "scan_in_process.py", str(folder / S_ZIP), self_timed=True),
+        peer(_HASH_SMALL, "sha256_in_process.py", str(folder / S_ZIP), self_timed=True),
+        peer(_SCAN_LARGE, "scan_in_process.py", str(folder / LARGE), self_timed=True),
+        peer(_HASH_LARGE, "sha256_in_process.py", str(folder / LARGE), self_timed=True),
     ),
     judgements=(
         Judgement(
             what="speed of scan_values over that of SHA-256, 6 GB",
-            value=_times(_HASH_LARGE, _SCAN_LARGE),
+            value=times(_HASH_LARGE, _SCAN_LARGE),
             relation="≥",
             bound=0.5,
         ),
         Judgement(
             what="speed of scan_values over that of SHA-256, 85 MB",
-            value=_times(_HASH_SMALL, _SCAN_SMALL),
+            value=times(_HASH_SMALL, _SCAN_SMALL),
             relation="≥",
             bound=0.5,
         ),
         Judgement(
-            what="peak of scan_values of 6 GB, MiB", value=_peak(_SCAN_LARGE), bound=200, digits=1
+            what="peak of scan_values of 6 GB, MiB", value=peak(_SCAN_LARGE), bound=200, digits=1
         ),
     ),
     runs=5,
 )
 
-CASES = (_SMALL, _INFER, _LARGE, _MANY, _STREAM, _TAR, _START, _PASS, _GATE, _VALUES)
+_IDENTITY, _ONE_JOB = "ckptscope identity", "ckptscope identity --jobs 1"
+_FAST, _TOOL = "ckptscope identity --fast", "sha256sum"
+_IDENTITIES = Case(
+    name="identity",
+    title="Hashes of S with its optimizer (806 tensors), torch zip of 85 MB, whole process",
+    files=(S_ZIP,),
+    programs=lambda folder: (
+        Program(name=_IDENTITY, arguments=(CKPTSCOPE, "identity", str(folder / S_ZIP))),
+        Program(
+            name=_ONE_JOB,
+            arguments=(CKPTSCOPE, "identity", "--jobs", "1", str(folder / S_ZIP)),
+        ),
+        # Of coreutils, whose own SHA-256 uses no instructions made for it; hashlib's does.
+        Program(name=_TOOL, arguments=("sha256sum", str(folder / S_ZIP))),
+        peer(_HASH_SMALL, "sha256_in_process.py", str(folder / S_ZIP)),
+        Program(
+            name=_FAST,
+            arguments=(CKPTSCOPE, "identity", "--fast", *[str(folder / S_ZIP)] * 2),
+        ),
+    ),
+    judgements=(
+        Judgement(
+            what="speed of identity over that of sha256sum",
+            value=times(_TOOL, _IDENTITY),
+            relation="≥",
+            bound=0.7,
+        ),
+        Judgement(
+            what="speed of identity --jobs 1 over that of sha256sum",
+            value=times(_TOOL, _ONE_JOB),
+            relation="≥",
+            bound=0.7,
+        ),
+        Judgement(
+            what="speed of identity over that of a script that hashes the file with hashlib",
+            value=times(_HASH_SMALL, _IDENTITY),
+            relation="≥",
+        ),
+        Judgement(what="peak of identity, MiB", value=peak(_IDENTITY), bound=150, digits=1),
+        Judgement(
+            what="identity --fast of two files over identity of one, time",
+            value=times(_FAST, _IDENTITY),
+        ),
+    ),
+    runs=11,
+)
+
+CASES = (_SMALL, _INFER, _LARGE, _MANY, _STREAM, _TAR, _START, _PASS, _GATE, _VALUES, _IDENTITIES)

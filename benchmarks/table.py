@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.cases import Case, Results
+from benchmarks.case import Case, Results
 
 _START = "<!-- measured: start -->"
 _END = "<!-- measured: end -->"

@@ -61,7 +61,13 @@ class ContainerFormatError(ArtifactError):
 
 
 class PickleFormatError(ArtifactError):
-    """A pickle breaks the rules of its protocol."""
+    """A pickle breaks the rules of its protocol.
+
+    Attributes:
+        is_cut_off: Whether it does so only by breaking off: bytes are missing at the end.
+    """
+
+    is_cut_off = False
 
 
 class TensorLayoutError(ArtifactError):

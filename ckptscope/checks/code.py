@@ -39,7 +39,8 @@ def _code(contents: Contents) -> Iterator[Finding]:
     yield Finding(
         code=Code.CODE_INCLUDED,
         severity=Severity.INFO,
-        message=f"{len(names):,} members are code, {total:,} bytes; it was not run here, {runner}",
+        message=f"{'1 member is' if len(names) == 1 else f'{len(names):,} members are'} code, "
+        f"{total:,} bytes; it was not run here, {runner}",
         where=Where(member=names[0][:400]),
         evidence=tuple(f"{name!r:.200}" for name in names[:_SHOWN]),
     )

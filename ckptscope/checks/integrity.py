@@ -130,7 +130,11 @@ def _storage_findings(manifest: Manifest) -> Iterator[Finding]:
         yield Finding(
             code=Code.STORAGE_UNUSED,
             severity=Severity.WARNING,
-            message=f"{len(unused):,} storages of {total:,} bytes belong to no tensor",
+            message=(
+                f"{len(unused):,} storages of {total:,} bytes belong to no tensor"
+                if len(unused) > 1
+                else f"1 storage of {total:,} bytes belongs to no tensor"
+            ),
             evidence=tuple(f"storage {key!r:.60}" for key in unused[:_SHOWN_STORAGES]),
         )
 

@@ -38,6 +38,18 @@ def _gate(app: typer.Typer) -> None:
     app.command("gate")(gate_command)
 
 
+def _identity(app: typer.Typer) -> None:
+    from ckptscope.cli.identity import identity_command
+
+    app.command("identity")(identity_command)
+
+
+def _unpack(app: typer.Typer) -> None:
+    from ckptscope.cli.unpack import unpack_command
+
+    app.command("unpack")(unpack_command)
+
+
 def _explain(app: typer.Typer) -> None:
     from ckptscope.cli.explain import explain_command
 
@@ -62,6 +74,8 @@ _COMMANDS: Final[dict[str, Callable[[typer.Typer], None]]] = {
     "forward": _forward,
     "diff": _diff,
     "gate": _gate,
+    "identity": _identity,
+    "unpack": _unpack,
     "explain": _explain,
     "spec": _spec,
     "schema": _schema,

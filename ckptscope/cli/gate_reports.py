@@ -4,9 +4,10 @@ Enters: the options, checked before a file is read. Leaves: every report whole, 
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -15,6 +16,10 @@ from ckptscope.reports.gate_formats import GateFormat
 
 if TYPE_CHECKING:
     from ckptscope.facts.gate import GateReport
+
+
+#: Every report but the text names us in its first lines.
+_START_BYTES: Final = 4096
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +48,7 @@ def read_targets(
         reports: `sarif=out.sarif`, as typed.
         output_format: Format of the main report.
         output: Where the main report goes; None for stdout.
-        inputs: Files that are to be checked.
+        inputs: What is read: checkpoints, the policy, tables, known findings.
         others: Further files that this run will write.
 
     Raises:
@@ -70,7 +75,7 @@ def write_reports(report: "GateReport", targets: Sequence[Target]) -> None:
     Raises:
         OSError: One cannot be written; those before it are whole.
     """
-    from ckptscope.cli.output import text_width, wants_color, write_result
+    from ckptscope.cli.output import text_width, wants_color
     from ckptscope.reports.gate_formats import render_gate
 
     rendered = [
@@ -79,12 +84,73 @@ def write_reports(report: "GateReport", targets: Sequence[Target]) -> None:
             one.format,
             width=text_width(lists=False),
             color=wants_color(one.path),
-            root=Path.cwd(),
+            root=_here(),
         )
         for one in targets
     ]
     for one, content in reversed(list(zip(targets, rendered, strict=True))):
-        write_result(content, one.path)
+        _write(content, one.path)
+
+
+def _here() -> Path | None:
+    """Return the current folder; None if somebody removed it."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def write_text(text: str, path: Path | None) -> None:
+    """Write text to a file, or to stdout.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    _write(text.encode("utf-8", "backslashreplace"), path)
+
+
+def refuse_checkpoints(report: "GateReport", paths: Iterable[Path | None]) -> None:
+    """Refuse to write over what was judged, be it met in a folder or by a glob.
+
+    Raises:
+        UsageError: One of the paths is a checkpoint, or stands in the folder of one; there a
+            former report of ours may be written over, and nothing else.
+    """
+    judged = {os.path.realpath(one.path): one.path for one in report.files}
+    for path in paths:
+        real = os.path.realpath(path) if path is not None else ""
+        if path is None or not os.path.isfile(real):
+            continue
+        for at in (real, *map(str, Path(real).parents)):
+            if at in judged and (at == real or not _is_report(real)):
+                raise UsageError(
+                    f"expected another file for the report, found {str(path)!r}, which is of the "
+                    f"checkpoint {judged[at]!r}"
+                )
+
+
+def _is_report(path: str) -> bool:
+    """Whether a file begins like a report of ours, which may be written anew."""
+    with open(path, "rb") as file:
+        start = file.read(_START_BYTES)
+    return b"ckptscope" in start and b"\0" not in start
+
+
+def _write(content: bytes, path: Path | None) -> None:
+    from ckptscope.cli.output import write_result
+
+    with naming(path):
+        write_result(content, path)
+
+
+@contextmanager
+def naming(path: Path | None) -> Iterator[None]:
+    """Let an error of writing name what was asked for, not the file beside it."""
+    try:
+        yield
+    except OSError as error:
+        name = "stdout" if path is None else str(path)
+        raise OSError(error.errno, error.strerror, name) from error
 
 
 def _read_target(text: str) -> Target:

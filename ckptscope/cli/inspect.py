@@ -59,10 +59,16 @@ _Values = Annotated[
         help="Go over all values: statistics of each tensor, findings about their health.",
     ),
 ]
+_Identity = Annotated[
+    bool, typer.Option("--identity", help="Hash all tensors: the content, whatever holds it.")
+]
 _Jobs = Annotated[
     int | None,
     typer.Option(
-        "--jobs", min=1, metavar="N", help="Threads for --values (one a core, four at most)."
+        "--jobs",
+        min=1,
+        metavar="N",
+        help="Threads for --values and --identity (one a core, four at most).",
     ),
 ]
 _Specs = Annotated[
@@ -89,6 +95,7 @@ def inspect_command(
     snippet: _Snippet = False,
     assume: _Assume = None,
     values: _Values = False,
+    identity: _Identity = False,
     spec: _Specs = None,
     max_spool: _MaxSpool = None,
     jobs: _Jobs = None,
@@ -96,7 +103,7 @@ def inspect_command(
     """Take checkpoints apart: containers, tensors, architecture, training record, findings.
 
     Nothing of a file is executed, and of its tensors only step counters are read, unless --values
-    asks for more.
+    or --identity asks for more.
     """
     from ckptscope.cli.output import refuse_inputs_as_output, write_error, write_result
     from ckptscope.cli.progress import default_jobs, showing_progress
@@ -109,7 +116,7 @@ def inspect_command(
     try:
         refuse_inputs_as_output(files, output)
         stated = _stated(assume)
-        with showing_progress(values, files) as progress:
+        with showing_progress(values or identity, files) as progress:
             report = inspect(
                 files,
                 limits=limits_of(max_spool),
@@ -117,6 +124,7 @@ def inspect_command(
                 specs=spec or (),
                 values=values,
                 snippets=snippet,
+                identity=identity,
                 jobs=jobs or default_jobs(),
                 progress=progress,
             )

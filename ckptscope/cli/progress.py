@@ -45,6 +45,25 @@ def showing_progress(
         bar.close()
 
 
+@contextmanager
+def showing_announced_progress(
+    is_wanted: bool,
+) -> Iterator[tuple[Callable[[int], None] | None, Callable[[int], None] | None]]:
+    """Yield what is to be told of bytes gone over, and what of bytes that are still to come.
+
+    Args:
+        is_wanted: Whether anything is read that takes long.
+    """
+    if not is_wanted or not _is_watched():
+        yield None, None
+        return
+    bar = _Bar(0)
+    try:
+        yield bar.advance, bar.expect
+    finally:
+        bar.close()
+
+
 def default_jobs() -> int:
     """Return how many threads to read with where the user names no number.
 
@@ -79,13 +98,20 @@ class _Bar:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
 
+    def expect(self, count: int) -> None:
+        """Take note of so many bytes that are to come, beside those announced before."""
+        with self._lock:
+            self._total = (self._total or 0) + count
+            if self._progress is not None and self._task is not None:
+                self._progress.update(self._task, total=self._total)
+
     def advance(self, count: int) -> None:
         """Take note of so many bytes more; may be called from any thread."""
         with self._lock:
             self._done += count
             if self._done - self._shown < _STEP_BYTES:
                 return
-            if self._total is None and self._done < _LEAST_BYTES:
+            if (self._done if self._total is None else self._total) < _LEAST_BYTES:
                 return
             self._shown = self._done
             if self._progress is None:

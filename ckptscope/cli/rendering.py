@@ -20,7 +20,11 @@ class TableFormat(StrEnum):
 
 
 def render_blocks(
-    blocks: "Iterable[Block]", output_format: TableFormat, output: Path | None
+    blocks: "Iterable[Block]",
+    output_format: TableFormat,
+    output: Path | None,
+    *,
+    lists: bool = False,
 ) -> bytes:
     """Lay blocks out for people.
 
@@ -28,6 +32,7 @@ def render_blocks(
         blocks: What is said.
         output_format: Any but JSON.
         output: Where it will be written; None for stdout.
+        lists: Whether long lists of names are among it.
     """
     if output_format is TableFormat.MARKDOWN:
         from ckptscope.reports.markdown import write_page
@@ -45,5 +50,5 @@ def render_blocks(
         from ckptscope.cli.output import text_width, wants_color
         from ckptscope.reports.text import lay_out
 
-        text = lay_out(blocks, width=text_width(lists=False), color=wants_color(output))
+        text = lay_out(blocks, width=text_width(lists=lists), color=wants_color(output))
     return text.encode("utf-8", "backslashreplace")

@@ -16,6 +16,10 @@ class SchemaName(StrEnum):
     EXPLAIN = "explain"
     GATE = "gate"
     CODE = "code"
+    IDENTITY = "identity"
+    VERIFY = "verify"
+    ARCHIVES = "archives"
+    UNPACK = "unpack"
     PAPER = "paper"
     SPEC = "spec"
     SPEC_CHECK = "spec-check"
@@ -31,12 +35,19 @@ def schema_command(
     """Print the JSON schema of a command's JSON output."""
     from ckptscope.cli.output import write_result
     from ckptscope.reports.catalogue import codes_json_schema
+    from ckptscope.reports.compared_json import diff_json_schema
     from ckptscope.reports.forward_json import forward_json_schema
     from ckptscope.reports.gate_json import gate_json_schema
+    from ckptscope.reports.identity_json import (
+        archives_json_schema,
+        identity_json_schema,
+        verify_json_schema,
+    )
     from ckptscope.reports.json import inspect_json_schema
-    from ckptscope.reports.loading_json import diff_json_schema, explain_json_schema
+    from ckptscope.reports.loading_json import explain_json_schema
     from ckptscope.reports.paper_json import paper_json_schema
     from ckptscope.reports.spec_check_json import spec_check_json_schema
+    from ckptscope.reports.unpacked import unpack_json_schema
     from ckptscope.specs.arithmetic.schema import claims_json_schema
     from ckptscope.specs.schema import spec_json_schema
 
@@ -47,6 +58,10 @@ def schema_command(
         SchemaName.EXPLAIN: explain_json_schema,
         SchemaName.GATE: gate_json_schema,
         SchemaName.CODE: codes_json_schema,
+        SchemaName.IDENTITY: identity_json_schema,
+        SchemaName.VERIFY: verify_json_schema,
+        SchemaName.ARCHIVES: archives_json_schema,
+        SchemaName.UNPACK: unpack_json_schema,
         SchemaName.PAPER: paper_json_schema,
         SchemaName.SPEC: spec_json_schema,
         SchemaName.SPEC_CHECK: spec_check_json_schema,

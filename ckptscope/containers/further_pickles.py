@@ -18,28 +18,31 @@ import msgspec
 
 from ckptscope.containers.contents import Contents, finding, no_storage, oddity_findings
 from ckptscope.containers.members import MemberTable
-from ckptscope.containers.pickle_starts import could_call, could_import, is_binary
+from ckptscope.containers.pickle_starts import could_be_pickle, could_call, could_import, is_binary
 from ckptscope.containers.sniff import Format, sniff_format
-from ckptscope.errors import ArtifactError, LimitError
+from ckptscope.errors import ArtifactError, LimitError, PickleFormatError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import Import, PickleGraph
 from ckptscope.pickles import trace_pickle
-from ckptscope.sources import ByteSource, Window
+from ckptscope.sources import ByteSource, MemorySource, Window
 
 if TYPE_CHECKING:
-    from ckptscope.containers.reading import Outcome
+    from ckptscope.containers.reading import Outcome, Unread
 
 #: Pickles in one member beyond which the rest is left; joblib and loggers write a handful.
 MOST_PICKLES = 64
 #: Members of one checkpoint that are looked at though nothing says that they are pickles.
 _MOST_LOOKS = 4096
 _PICKLES = (Format.PICKLE, Format.MAYBE_PICKLE)
+_COMPRESSED = ((ContainerKind.GZIP,), (ContainerKind.BZIP2,), (ContainerKind.XZ,))
 _NO_PICKLES = (Format.UNKNOWN, Format.SAFETENSORS)
 #: Names under which torch stores pickles beside the object.
 PICKLE_ENDINGS = (".pkl", ".debug_pkl")
 _SHOWN = 5
+#: Bytes that are read at first of what nothing says is a pickle: most of it breaks off at once.
+_SHORT_LOOK_BYTES = 512
 
 OpenSource = Callable[[], ByteSource]
 
@@ -75,6 +78,8 @@ class FurtherPickles:
         self._is_second_look = is_second_look
         self._stopped = False
         self._looks = 0
+        #: Layers of bare compression around what is followed.
+        self._layers = 0
         self._left_out: list[str] = []
 
     @property
@@ -109,7 +114,7 @@ class FurtherPickles:
     def read_as_pickle(self, source: ByteSource) -> bool:
         """Trace a source that was taken for something else; return whether it names anything."""
         before = len(self.imports)
-        self._trace(source, source.name or "", 0, is_certain=False)
+        self._follow(source, source.name or "", 0, is_certain=False, enters=False)
         return len(self.imports) > before
 
     def take(self, outcomes: "Iterator[Outcome]", name: str) -> None:
@@ -123,7 +128,7 @@ class FurtherPickles:
                 way = " > ".join((name, *outcome.location) if name else outcome.location)
                 if not isinstance(outcome, Unread):
                     self.absorb(outcome, way)
-                elif not outcome.is_something_else:
+                elif not outcome.is_something_else and not _is_text(outcome):
                     self.note_broken(outcome.error, way)
         except ArtifactError as error:
             self.note_broken(error, name)
@@ -231,26 +236,36 @@ class FurtherPickles:
     ) -> int:
         """Trace pickles in a row; return where the last one ends.
 
+        What reads as a text pickle and names nothing may be any text. It does not count, but what
+        follows it does: an unpickler that is called again goes on there.
+
         Raises:
             ArtifactError: The first should be a pickle, and cannot be opened or followed.
         """
-        start = position
-        for _ in range(MOST_PICKLES):
+        start = end = position
+        left, plain_left = MOST_PICKLES, _MOST_LOOKS
+        while left and plain_left:
             if self._stopped or position >= source.size > 0:
-                return position
+                return end
             rest = Window(source, position, source.size - position, name) if position else source
             found = sniff_format(rest)
-            if found in _PICKLES or (is_certain and position == start and found in _NO_PICKLES):
-                size = self._trace(source, name, position, is_certain=is_certain)
-                if size is None:
-                    return position
-                position += size
-                is_certain = False
-            elif found in _NO_PICKLES or not enters:
-                return position
-            else:
+            meant = is_certain and position == start
+            size = None
+            before = len(self.graphs)
+            if found in _PICKLES or (meant and found in _NO_PICKLES) or _may_be(rest, found):
+                size = self._trace(source, name, position, is_certain=meant)
+            if found not in (*_PICKLES, *_NO_PICKLES) and enters:
                 self._enter(rest, name)
-                return position
+                return end
+            if size is None:
+                if found is Format.UNKNOWN:
+                    self._unpack(rest, name)
+                return end
+            position += size
+            if len(self.graphs) > before:
+                end, left = position, left - 1
+            else:
+                plain_left -= 1
         self._findings.append(
             finding(
                 Code.NOT_READ,
@@ -266,30 +281,73 @@ class FurtherPickles:
     ) -> int | None:
         """Trace one pickle; return its size, or None if it is none after all."""
         start = source.peek(position, 2)
+        short = None if is_certain or is_binary(start) else _SHORT_LOOK_BYTES
         try:
             graph = trace_pickle(
-                source, limits=self._limits, offset_bytes=position, member=name or None
+                source,
+                limits=self._limits,
+                offset_bytes=position,
+                member=name or None,
+                first_read_bytes=short,
             )
         except ArtifactError as error:
             named = tuple(one for one in error.reached if isinstance(one, Import))
-            meant = is_certain or isinstance(error, LimitError) or bool(named)
-            if not is_certain and meant and not is_binary(start):
+            if is_certain:
+                meant = True
+            elif is_binary(start):
+                # Other data may start so, and then with an opcode that numbers a name.
+                meant = isinstance(error, LimitError) or could_import(named)
+            else:
                 meant = could_call(source, named, error.offset_bytes)
             if meant:
                 self.note_broken(error, name)
             return None
         if not is_certain and not is_binary(start) and not could_import(graph.imports):
-            return None
+            return graph.size_bytes
         self.graphs.append(graph)
         self._findings += oddity_findings(graph)
         self.follow_payloads(graph, source)
         return graph.size_bytes
+
+    def _unpack(self, source: ByteSource, name: str) -> None:
+        """Follow compressed data that have no magic number of their own."""
+        from ckptscope.containers.compressed import unpack_bare
+
+        if len(self._containers) + self._layers >= self._limits.container_depth:
+            return
+        unpacked = unpack_bare(source, self._limits)
+        if unpacked is not None:
+            self._layers += 1
+            self._follow(unpacked, name, 0, is_certain=False)
+            self._layers -= 1
 
     def _enter(self, source: ByteSource, name: str) -> None:
         """Follow an archive, a compressed stream or a legacy stream."""
         from ckptscope.containers.reading import read_inside
 
         self.take(read_inside(source, self._containers, self._limits), name)
+
+
+def _is_text(outcome: "Unread") -> bool:
+    """Whether unpacked bytes only seemed to be a pickle: what a member holds may be any text."""
+    broken = isinstance(outcome.error, PickleFormatError) and not outcome.error.reached
+    return broken and outcome.containers[-1:] in _COMPRESSED
+
+
+def _may_be(source: ByteSource, found: Format) -> bool:
+    """Whether an unpickler might take what is, by its first bytes, something else."""
+    return found is not Format.LEGACY_STREAM and could_be_pickle(source.peek(0, 2))
+
+
+def may_go_on(head: bytes, limits: Limits) -> bool:
+    """Whether the first bytes of a member are a pickle, as far as they go."""
+    if not could_be_pickle(head):
+        return False
+    try:
+        trace_pickle(MemorySource(head), limits=limits)
+    except ArtifactError as error:
+        return bool(error.reached) or not isinstance(error, PickleFormatError) or error.is_cut_off
+    return True
 
 
 def _inside(name: str, member: str | None) -> str:

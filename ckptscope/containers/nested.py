@@ -10,6 +10,7 @@ from functools import partial
 
 from ckptscope.containers.contents import Contents
 from ckptscope.containers.marks import find_roots
+from ckptscope.containers.members import MemberTable
 from ckptscope.containers.sniff import Format, sniff_format
 from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind
@@ -107,9 +108,22 @@ def _read(source: ByteSource, limits: Limits) -> Contents:
             contents = read_torch_layout(
                 members, roots[0], limits, containers=(ContainerKind.TORCH_ZIP,)
             )
+            contents.archives = (members,)
             contents.findings = [*members.findings, *contents.findings]
+            _add_other_members(members, roots[0], contents, limits)
             return contents
     raise ContainerFormatError(
         "expected a checkpoint in the bytes for _load_from_bytes, found something else",
         member=source.name,
     )
+
+
+def _add_other_members(members: MemberTable, root: str, contents: Contents, limits: Limits) -> None:
+    """Trace what stands beside the folder that was read: a loader may take another one."""
+    from ckptscope.containers.further_pickles import scan_members
+    from ckptscope.containers.readings import add_other_views
+
+    findings = contents.findings
+    others = [name for name in members.entries if not name.startswith(root)]
+    scan_members(members, others, limits, findings, containers=contents.containers).give(contents)
+    add_other_views(members, contents, limits)

@@ -10,7 +10,7 @@ import re
 from functools import partial
 
 from ckptscope.containers.contents import Contents, finding, no_storage
-from ckptscope.containers.further_pickles import FurtherPickles
+from ckptscope.containers.further_pickles import FurtherPickles, keep_reached
 from ckptscope.containers.members import MemberTable
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind
@@ -29,6 +29,14 @@ _MOST_HEADER_BYTES = 64 << 10
 _MOST_DIGITS = 19
 _DESCR = re.compile(r"'descr': ('([^']{1,40})'|\[)")
 _OBJECT_FIELD = re.compile(r"'\|?O'")
+#: A header as numpy writes it, of elements that are no objects. Whatever else `ast.literal_eval`
+#: takes for a header (keys twice, escapes, other names of a type) may be objects all the same.
+_PLAIN = re.compile(
+    r"\{'descr': '[<>|=]?[a-zA-NP-Z?][0-9]*(\[\w+\])?', 'fortran_order': (True|False), "
+    r"'shape': \([0-9, L]*\), \}\s*"
+)
+#: Type codes whose number is the size of an element.
+_SIZED = re.compile(r"[<>|=]?([cfgmMSUVa])([0-9]{1,9})(\[\w+\])?")
 _ORDER = re.compile(r"'fortran_order': (True|False)")
 _SHAPE = re.compile(r"'shape': \(([0-9, L]*)\)")
 
@@ -94,18 +102,24 @@ def _array(
     """Return the array of one file, the bytes of its header, and where its elements end."""
     start, header = _header(source)
     descr, order, shape = _DESCR.search(header), _ORDER.search(header), _SHAPE.search(header)
+    held = Window(source, start, max(source.size - start, 0), source.name)
     if descr is None or order is None or shape is None:
-        raise ContainerFormatError(
+        broken = ContainerFormatError(
             f"expected descr, fortran_order and shape, found {header[:80]!r}", member=source.name
         )
+        further.look_at(partial(_same, held), source.name or "")
+        keep_reached(broken, further.imports)
+        raise broken
     sizes = _sizes(shape[1], source)
     code = descr[2] or "structured"
     # Of an array of records that hold objects numpy pickles the whole.
     objects = code.endswith("O") or (descr[2] is None and _OBJECT_FIELD.search(header) is not None)
     if objects:
-        held = Window(source, start, max(source.size - start, 0), source.name)
         further.read_source(partial(_same, held), source.name or "")
+    elif not _PLAIN.fullmatch(header):
+        further.look_at(partial(_same, held), source.name or "")
     dtype, item = code_name(code)
+    item = item or _item_bytes(code)
     held_bytes = source.size - start
     wanted = item
     for size in sizes:
@@ -126,6 +140,15 @@ def _array(
         size_bytes=None if objects else held_bytes,
     )
     return array, start, start + wanted if item and not objects else None
+
+
+def _item_bytes(code: str) -> int:
+    """Return the bytes of an element by the number in its code; 0 where that does not say it."""
+    sized = _SIZED.fullmatch(code)
+    if sized is None:
+        return 0
+    # Text counts characters of four bytes.
+    return int(sized[2]) * (4 if sized[1] == "U" else 1)
 
 
 def _same(source: ByteSource) -> ByteSource:

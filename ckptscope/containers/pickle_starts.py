@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 
 from ckptscope.facts.pickled import Import
+from ckptscope.pickles.opcodes import Op
 from ckptscope.sources import ByteSource
 
 #: Bytes of a member's start that are kept for a look.
@@ -20,10 +21,24 @@ HIGHEST_PROTOCOL = 5
 _PROTO = 0x80
 #: Empty containers, MARKs and None may stand before the first name.
 _NAMES_FIRST = re.compile(rb"[(\[\]{}N0l\x8f)]{0,16}[ci][A-Za-z_][\w.]{0,200}\n")
+#: Opcodes that need nothing on the stack; all others stop an unpickler at once.
+_FIRST_BYTES = frozenset(
+    bytes([op])
+    for op in (
+        *(Op.MARK, Op.FLOAT, Op.INT, Op.BININT, Op.BININT1, Op.LONG, Op.BININT2, Op.NONE),
+        *(Op.PERSID, Op.STRING, Op.BINSTRING, Op.SHORT_BINSTRING, Op.UNICODE, Op.BINUNICODE),
+        *(Op.EMPTY_DICT, Op.EMPTY_LIST, Op.EMPTY_TUPLE, Op.EMPTY_SET, Op.BINFLOAT, Op.GLOBAL),
+        *(Op.PROTO, Op.EXT1, Op.EXT2, Op.EXT4, Op.NEWTRUE, Op.NEWFALSE, Op.LONG1, Op.LONG4),
+        *(Op.BINBYTES, Op.SHORT_BINBYTES, Op.SHORT_BINUNICODE, Op.BINUNICODE8, Op.BINBYTES8),
+        *(Op.FRAME, Op.BYTEARRAY8, Op.NEXT_BUFFER),
+    )
+)
 _IDENTIFIER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 #: Opcodes that call something: REDUCE, BUILD, INST, OBJ, NEWOBJ, NEWOBJ_EX.
 _CALLS = re.compile(rb"[Rbio\x81\x92]")
-#: Bytes behind the last name that are searched for a call.
+#: Opcodes that name something and call nothing.
+_NAMES_ONLY = ("GLOBAL", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4")
+#: Bytes behind a name that are searched for a call.
 _SEARCHED_BYTES = 1 << 16
 
 
@@ -32,6 +47,11 @@ def begins_pickled(start: bytes) -> bool:
     if start[:1] == b"\x80":
         return len(start) > 1 and start[1] <= HIGHEST_PROTOCOL
     return _NAMES_FIRST.match(start) is not None
+
+
+def could_be_pickle(start: bytes) -> bool:
+    """Whether an unpickler would take the first byte; zips start with one that it refuses."""
+    return start[:1] in _FIRST_BYTES and not start.startswith(b"PK")
 
 
 def is_binary(start: bytes) -> bool:
@@ -54,10 +74,13 @@ def could_call(source: ByteSource, names: tuple[Import, ...], broken_at: int | N
     """
     if not names or broken_at is None or not could_import(names):
         return False
-    last = names[-1]
-    if last.opcode == "INST":
-        return True
-    behind = last.offset_bytes + len(last.module.encode("utf-8", "surrogatepass"))
-    behind += len(last.name.encode("utf-8", "surrogatepass")) + len(b"c\n\n")
-    length = min(broken_at - behind, _SEARCHED_BYTES)
-    return _CALLS.search(source.peek(behind, length)) is not None
+    starts = [one.offset_bytes for one in names[1:]]
+    for one, end in zip(names, [*starts, broken_at], strict=True):
+        if one.opcode not in _NAMES_ONLY:
+            return True
+        behind = one.offset_bytes + 1
+        if one.opcode == "GLOBAL":
+            behind += len(f"{one.module}\n{one.name}\n".encode("utf-8", "surrogatepass"))
+        if end - behind > _SEARCHED_BYTES or _CALLS.search(source.peek(behind, end - behind)):
+            return True
+    return False

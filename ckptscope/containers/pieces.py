@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from ckptscope.containers.contents import Contents
+from ckptscope.containers.further_pickles import FurtherPickles, keep_reached
 from ckptscope.containers.marks import find_roots
 from ckptscope.containers.nested import attach_nested, load_unvisited
 from ckptscope.containers.readings import add_other_views
 from ckptscope.containers.torch_layout import read_torch_layout
-from ckptscope.containers.zip_members import read_zip_members
+from ckptscope.containers.zip_members import ZipMembers, read_zip_members
 from ckptscope.errors import ContainerFormatError
 from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Finding
@@ -53,13 +54,15 @@ def read_piece(
         ArtifactError: There is none, or it is damaged.
     """
     source = Window(open_file(), start, length, member)
-    members = read_zip_members(source, limits)
-    roots = find_roots(list(members.entries))
-    if len(roots) != 1:
-        raise ContainerFormatError(
-            f"expected one torch zip, found {len(roots)} roots", member=member, offset_bytes=start
-        )
-    contents = read_torch_layout(members, roots[0], limits, containers=(ContainerKind.TORCH_ZIP,))
+    try:
+        members, root = _open_zip(source, start, limits)
+    except ContainerFormatError as error:
+        # torch.load takes what is no zip for pickles.
+        further = FurtherPickles(limits, [])
+        further.look_at(lambda: source, member)
+        keep_reached(error, further.imports)
+        raise
+    contents = read_torch_layout(members, root, limits, containers=(ContainerKind.TORCH_ZIP,))
     contents.archives = (members,)
     add_other_views(members, contents, limits)
     attach_nested(contents, limits)
@@ -78,6 +81,23 @@ def read_piece(
         contents=contents,
         findings=(*members.findings, *contents.findings, *rules.findings),
     )
+
+
+def _open_zip(source: ByteSource, start: int, limits: Limits) -> tuple[ZipMembers, str]:
+    """Return the members of a torch zip and their root.
+
+    Raises:
+        ArtifactError: It is none, or it is damaged.
+    """
+    members = read_zip_members(source, limits)
+    roots = find_roots(list(members.entries))
+    if len(roots) != 1:
+        raise ContainerFormatError(
+            f"expected one torch zip, found {len(roots)} roots",
+            member=source.name,
+            offset_bytes=start,
+        )
+    return members, roots[0]
 
 
 class PieceStorages:

@@ -14,7 +14,7 @@ import msgspec
 from ckptscope.containers import triage
 from ckptscope.containers.contents import Contents
 from ckptscope.containers.folder_members import pick_folder_members, read_folder_members
-from ckptscope.containers.further_pickles import keep_reached, scan_members
+from ckptscope.containers.further_pickles import keep_reached, may_go_on, scan_members
 from ckptscope.containers.layouts import Place as CheckpointPlace
 from ckptscope.containers.layouts import find_places
 from ckptscope.containers.marks import PIECES_ENDING, is_headless
@@ -25,12 +25,7 @@ from ckptscope.containers.sharded import Index, find_indexes, read_index, read_s
 from ckptscope.containers.singles import read_single
 from ckptscope.containers.sniff import Format, sniff_format
 from ckptscope.containers.zip_rows import row_finding, split_archives
-from ckptscope.errors import (
-    ArtifactError,
-    ContainerFormatError,
-    LimitError,
-    UnknownContainerError,
-)
+from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError, UnknownContainerError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import Import
@@ -177,8 +172,8 @@ def _read_other(
     elif found in _COMPRESSED:
         from ckptscope.containers.compressed import unpack
 
-        kind = _COMPRESSED[found]
-        yield from _read(unpack(source, kind, limits), place.inside(kind), limits)
+        inner = place.inside(_COMPRESSED[found])
+        yield from _read(unpack(source, inner.containers, limits), inner, limits)
     else:
         contents = read_single(source, found, place.containers, limits)
         contents.location = place.location
@@ -358,7 +353,7 @@ def _read_member(
     members: MemberTable, name: str, place: _Place, limits: Limits
 ) -> Iterator[Outcome]:
     try:
-        _refuse_by_head(members, name)
+        _refuse_by_head(members, name, limits)
         source = members.open(name)
     except ArtifactError as error:
         yield Unread(containers=place.containers, location=place.location, error=error)
@@ -366,7 +361,7 @@ def _read_member(
     yield from _read(source, place, limits)
 
 
-def _refuse_by_head(members: MemberTable, name: str) -> None:
+def _refuse_by_head(members: MemberTable, name: str, limits: Limits) -> None:
     """Look at the start of a compressed member, so that what is no checkpoint is not unpacked.
 
     Raises:
@@ -377,7 +372,8 @@ def _refuse_by_head(members: MemberTable, name: str) -> None:
         return
     head = members.head(name, triage.HEAD_BYTES)
     start = MemorySource(head, name, entry.size_bytes)
-    if len(head) < entry.size_bytes and sniff_format(start) is Format.UNKNOWN:
+    is_whole = len(head) >= entry.size_bytes
+    if not is_whole and sniff_format(start) is Format.UNKNOWN and not may_go_on(head, limits):
         raise triage.describe(start)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ckptscope.containers.contents import Contents, finding
 from ckptscope.containers.further_pickles import FurtherPickles, keep_reached
 from ckptscope.containers.members import MemberTable
-from ckptscope.containers.pickle_starts import begins_pickled
+from ckptscope.containers.pickle_starts import could_be_pickle
 from ckptscope.containers.signatures import TAR_BLOCK, is_tar
 from ckptscope.containers.sniff import Format, sniff_format
 from ckptscope.containers.zip_directory import bytes_before, ends_with_archive
@@ -105,7 +105,9 @@ class _Other:
         """Trace it, and add it to what was read of the source."""
         source, found = self._source, self._found
         start = source.peek(0, TAR_BLOCK)
-        if found is Format.TAR and begins_pickled(start) and self._further.read_as_pickle(source):
+        is_read = found in (Format.PICKLE, Format.MAYBE_PICKLE, Format.LEGACY_STREAM)
+        may_be = found is Format.UNKNOWN or (could_be_pickle(start) and not is_read)
+        if may_be and self._further.read_as_pickle(source):
             self._differ(Format.PICKLE)
         if found is Format.LEGACY_STREAM and is_tar(start):
             _trace_tar(source, self._further, self._limits)

@@ -54,7 +54,7 @@ def _read_pickle(source: ByteSource, found: Format, containers: _Chain, limits: 
 
     chain = (*containers, ContainerKind.PICKLE)
     try:
-        return read_plain_pickle(source, limits, containers=chain)
+        contents = read_plain_pickle(source, limits, containers=chain)
     except PickleFormatError as error:
         # Text pickles have no magic number: what breaks off at once is most likely plain text,
         # and so is what names a module by accident and does nothing with it.
@@ -65,3 +65,16 @@ def _read_pickle(source: ByteSource, found: Format, containers: _Chain, limits: 
         if could_call(source, named, error.offset_bytes) or not (at_once or named):
             raise
         raise triage.describe(source) from error
+    if found is Format.MAYBE_PICKLE and _is_text(source, contents):
+        raise triage.describe(source)
+    return contents
+
+
+def _is_text(source: ByteSource, contents: Contents) -> bool:
+    """Whether the first bytes of a text read as a value by accident: it names nothing, and goes on.
+
+    `Git v2.16.4` is a number of eight bytes and a full stop.
+    """
+    graph = contents.graph
+    names = contents.further_graphs or contents.reached or (graph is not None and graph.imports)
+    return not names and contents.end_bytes is not None and contents.end_bytes < source.size

@@ -13,12 +13,13 @@ from functools import partial
 import msgspec
 
 from ckptscope.containers.contents import finding
+from ckptscope.containers.further_pickles import keep_reached, scan_members
 from ckptscope.containers.members import Entry, OtherView
 from ckptscope.containers.pickle_starts import START_BYTES
 from ckptscope.containers.signatures import TAR_BLOCK, tar_checksum_fits
 from ckptscope.containers.zip_archive import unsafe_path
 from ckptscope.containers.zip_headers import is_notable
-from ckptscope.errors import ContainerFormatError, LimitError
+from ckptscope.errors import ArtifactError, ContainerFormatError, LimitError
 from ckptscope.facts.containers import ContainerKind
 from ckptscope.facts.findings import Code, Finding, Severity
 from ckptscope.facts.limits import Limits
@@ -47,12 +48,12 @@ class TarMembers:
         self.findings: list[Finding] = []
         #: First byte behind the closing zeros, if anything stands there.
         self.end: int | None = None
-        self._shadowed: list[tuple[str, Entry]] = []
+        self._asides: list[tuple[str, str, Entry]] = []
 
     def add(self, name: str, entry: Entry) -> None:
         """Take up a regular file; of two of one name the last counts, as when unpacking."""
         if name in self.entries:
-            self._shadowed.append((name, self.entries[name]))
+            self.add_aside("another of this name", name, self.entries[name])
             self.findings.append(
                 finding(
                     Code.MEMBER_DUPLICATE,
@@ -61,6 +62,10 @@ class TarMembers:
                 )
             )
         self.entries[name] = entry
+
+    def add_aside(self, what: str, name: str, entry: Entry) -> None:
+        """Keep the place of bytes that other readers take for a file."""
+        self._asides.append((what, name, entry))
 
     def open(self, name: str) -> ByteSource:
         """Return a member's contents."""
@@ -91,10 +96,8 @@ class TarMembers:
     def other_views(self) -> list[OtherView]:
         """Return members of a name that came again, and the bytes behind the end."""
         views = [
-            OtherView(
-                f"{name} (another of this name)", partial(self._window, name, entry), True, True
-            )
-            for name, entry in self._shadowed
+            OtherView(f"{name} ({what})", partial(self._window, name, entry), True, True)
+            for what, name, entry in self._asides
         ]
         if self.end is not None:
             behind = partial(
@@ -132,6 +135,18 @@ def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
         LimitError: More members than allowed.
     """
     table = TarMembers(source)
+    try:
+        _fill(table, limits)
+    except ArtifactError as error:
+        # Python's tarfile takes damage behind the first member for the end.
+        keep_reached(error, scan_members(table, table.entries, limits, []).imports)
+        raise
+    return table
+
+
+def _fill(table: TarMembers, limits: Limits) -> None:
+    """Take up what the headers say."""
+    source = table.source
     for count, header in enumerate(_headers(table), start=1):
         if count > limits.members:
             raise LimitError("members", allowed=limits.members, actual=count, member=source.name)
@@ -162,7 +177,9 @@ def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
                     member=header.name,
                 )
             )
-    return table
+            # Python's tarfile takes a type that it does not know for a file.
+            held = Entry(header.size, header.size, header.data_offset)
+            table.add_aside(f"of type {chr(header.kind)!r}", header.name, held)
 
 
 def _headers(table: TarMembers) -> Iterator[_Header]:

@@ -100,6 +100,12 @@ class ZipMembers:
         """Return how many members there are if none of them has a CRC-32."""
         return None if self._archive.crcs_recorded else len(self.entries)
 
+    def recorded_crc(self, name: str) -> int | None:
+        """Return the CRC-32 that the directory has of a stored member; None if it has none."""
+        member = self._archive.members[name]
+        is_recorded = member.crc or not member.size_bytes
+        return member.crc if member.method == STORED and is_recorded else None
+
     def wrong_crcs(self, progress: Callable[[int], None]) -> tuple[Finding, ...]:
         """Compare the CRC-32 of every member with its bytes; what was found is kept."""
         if self._crcs is None:

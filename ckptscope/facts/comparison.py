@@ -19,7 +19,7 @@ class Relation(enum.StrEnum):
     IDENTICAL = "identical"
     #: Bit for bit the same, in another container, order, prefix, dialect, or after a cast.
     SAME_WEIGHTS = "same weights"
-    #: Bit for bit the same under other names that no dialect explains.
+    #: The same under other names that no dialect explains.
     RENAMED = "renamed"
     #: Equal as numbers; bits differ in signs of zeros or in what a NaN carries.
     SAME_NUMBERS = "equal as numbers"
@@ -47,16 +47,9 @@ class Relation(enum.StrEnum):
     UNDECIDED = "not decided"
 
 
+_EXACT = (Relation.IDENTICAL, Relation.SAME_WEIGHTS, Relation.RENAMED)
 #: Relations of files that hold the same weights: exit code 0.
-SAME = frozenset(
-    {
-        Relation.IDENTICAL,
-        Relation.SAME_WEIGHTS,
-        Relation.RENAMED,
-        Relation.WITHIN_TOLERANCE,
-        Relation.SAME_STRUCTURE,
-    }
-)
+SAME = frozenset((*_EXACT, Relation.WITHIN_TOLERANCE, Relation.SAME_STRUCTURE))
 
 
 class Way(enum.StrEnum):
@@ -125,11 +118,11 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         filled: The reverse.
         zeros_left: Zeros of the left side.
         zeros_right: Zeros of the right side.
-        levels_left: Different numbers on the left, up to 257, counted where there are at least
-            1,024 elements; 0 where they were not counted.
+        levels_left: Different numbers on the left, up to 257; 0 where not counted, in tensors of
+            fewer than 1,024 elements.
         levels_right: The same for the right side.
-        row_cosine: The least cosine between a row of the left and the same row of the right, where
-            one side is of integers and the other of floating point; None elsewhere.
+        row_cosine: The least cosine between a row and its counterpart, where one side is of
+            integers and the other of floating point; None elsewhere.
     """
 
     elements: int
@@ -153,8 +146,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def changed(self) -> int:
-        """Elements of other bits."""
-        return self.elements - self.equal_bits
+        """Elements of other bits, where no cast explains them."""
+        return self.elements - self.equal_cast
 
     @property
     def relative_l2(self) -> float | None:
@@ -206,12 +199,7 @@ class TensorPair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RenamingRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a name on the left stands for what of a name on the right.
-
-    Attributes:
-        left: Part of names, `{k}` for a number.
-        right: The same on the right.
-    """
+    """Part of names on the left, and what it is on the right; `{k}` is a number."""
 
     left: str
     right: str
@@ -241,8 +229,8 @@ class Structure(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_same(self) -> bool:
         """Whether names, shapes and dtypes are the same."""
-        lists = (self.only_left, self.only_right, self.reshaped, self.retyped, self.rules)
-        return not any(lists)
+        one_sided = self.only_left or self.only_right
+        return not (one_sided or self.reshaped or self.retyped or self.rules)
 
 
 class Conclusion(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,7 +254,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
         name: Its path on the left, below the prefix; `(top)` for tensors of no module.
         tensors: Pairs in it.
         elements: Their elements.
-        changed: Elements of other bits.
+        changed: Elements of other bits, where no cast explains them.
         relative_l2: Norm of the difference over the norm of the left; None where that is 0.
         cosine: Cosine between both sides; None where one of them is 0.
         unread: Pairs whose values could not be compared.
@@ -373,8 +361,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """The order in which more than two files follow each other by distance.
 
     Attributes:
-        order: Indices of the sides, one of each group of the same weights, from one end to the
-            other.
+        order: Indices of the sides, one of each group of the same weights, from end to end.
         distances: Relative L2 between each and the next.
         is_line: Whether every file lies between its neighbours: none nearer to one further off.
         groups: Indices of files with the same weights, for groups of two and more.

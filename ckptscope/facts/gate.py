@@ -179,9 +179,12 @@ class GateReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def verdict(self) -> GateVerdict:
-        """The gravest of all files'; the policy's own notices count like a finding."""
+        """The gravest of all files'; the policy's own notices count like a finding.
+
+        Where nothing was judged, nothing has passed.
+        """
         order = list(GateVerdict)
         verdicts = [one.verdict for one in self.files]
         if any(one.is_failing for one in self.notices):
             verdicts.append(GateVerdict.REFUSED)
-        return max(verdicts, key=order.index, default=GateVerdict.PASSED)
+        return max(verdicts, key=order.index, default=GateVerdict.INCONCLUSIVE)

@@ -4,6 +4,8 @@ Enters: manifests and errors. Leaves: `InspectReport`, which every renderer in `
 text; nothing is judged there any more.
 """
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from ckptscope.facts.modules import ModuleNode
@@ -12,6 +14,10 @@ from ckptscope.facts.standing import Identified
 from ckptscope.facts.tensors import Manifest
 from ckptscope.facts.values import TensorValues
 from ckptscope.facts.weights_only import WeightsOnly
+
+if TYPE_CHECKING:
+    # It names failures itself, and is seldom asked for.
+    from ckptscope.facts.identity import Identity
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +54,7 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
             not meant to read it, or where it could not be told.
         values: Statistics of its tensors, where they were asked for; what they say of the health
             of the weights is among the manifest's findings.
+        identity: Hashes of its content, where they were asked for.
         failure: Why not; None if it could.
     """
 
@@ -57,6 +64,7 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     identified: tuple[Identified, ...] = ()
     weights_only: WeightsOnly | None = None
     values: tuple[TensorValues, ...] = ()
+    identity: "Identity | None" = None
     failure: Failure | None = None
 
 

@@ -20,7 +20,7 @@ from ckptscope.facts.pickled import (
 from ckptscope.pickles.literals import LITERAL_HANDLERS, Handler, parse_int
 from ckptscope.pickles.opcodes import Op
 from ckptscope.pickles.state import NODE_COST, MachineState
-from ckptscope.pickles.views import type_word
+from ckptscope.pickles.views import handed_back, type_word
 from ckptscope.pickles.watched import WatchedRef
 
 #: Highest protocol that exists (PEP 574).
@@ -87,6 +87,7 @@ def _set_items(state: MachineState, target: object, items: list[object]) -> None
                 raise state.fail(f"expected a hashable key, found a {type_word(key)}")
         target.pairs.extend(pairs)
     elif isinstance(target, Instance):
+        _note_change(state, target, "SETITEMS")
         if target.pairs is None:
             target.pairs = pairs
         else:
@@ -94,8 +95,17 @@ def _set_items(state: MachineState, target: object, items: list[object]) -> None
     elif isinstance(target, GlobalRef | PersistentRef):
         state.odd(f"items are set on {type_word(target)}")
         _note_change(state, target, "SETITEMS")
-    else:
+    elif isinstance(target, list) and _could_replace(target, pairs):
+        state.odd("items of a list are replaced")
+        # What was computed of it before stays as it was, so nothing may be computed of it now.
+        target.extend(PersistentRef(pair, state.opcode_offset) for pair in pairs)
+    elif pairs:
         raise state.fail(f"expected a dict to set items in, found {type_word(target)}")
+
+
+def _could_replace(target: list[object], pairs: list[tuple[object, object]]) -> bool:
+    """Whether items of a list can be set: there are some, or a slice is."""
+    return any(target or isinstance(key, Instance) for key, _ in pairs)
 
 
 def _append(state: MachineState) -> None:
@@ -112,6 +122,7 @@ def _extend(state: MachineState, target: object, items: list[object]) -> None:
     if isinstance(target, list):
         target.extend(items)
     elif isinstance(target, Instance):
+        _note_change(state, target, "APPENDS")
         if target.items is None:
             target.items = items
         else:
@@ -119,7 +130,7 @@ def _extend(state: MachineState, target: object, items: list[object]) -> None:
     elif isinstance(target, GlobalRef | PersistentRef):
         state.odd(f"items are appended to {type_word(target)}")
         _note_change(state, target, "APPENDS")
-    else:
+    elif items:
         raise state.fail(f"expected a list to append to, found {type_word(target)}")
 
 
@@ -128,16 +139,20 @@ def _additems(state: MachineState) -> None:
     target = state.top()
     if isinstance(target, SetNode) and not target.frozen:
         target.items.extend(items)
-    elif isinstance(target, Instance):
+    elif isinstance(target, Instance | GlobalRef):
         _extend(state, target, items)
-    else:
+    elif items:
         raise state.fail(f"expected a set to add to, found {type_word(target)}")
 
 
 def _note_change(state: MachineState, target: object, opcode: str) -> None:
     """Record that what a name stands for is changed, for everybody who uses it later."""
-    if isinstance(target, GlobalRef):
-        state.name_global(target.module, target.name, opcode, Naming.CHANGED)
+    if type(target) is Instance:
+        changed = handed_back(target)
+    else:
+        changed = target if isinstance(target, GlobalRef) else None
+    if changed is not None:
+        state.name_global(changed.module, changed.name, opcode, Naming.CHANGED)
 
 
 # Globals and calls
@@ -212,7 +227,7 @@ def _call(
     state: MachineState, opcode: str, function: object, args: object, kwargs: object = None
 ) -> None:
     if type(args) is not tuple:
-        raise state.fail(f"expected a tuple of arguments, found {type_word(args)}")
+        args = state.unpacked(args)
     if type(function) is GlobalRef:
         state.spend(NODE_COST)
         state.stack.append(Instance(function, args, state.opcode_offset, kwargs))
@@ -224,6 +239,7 @@ def _build(state: MachineState) -> None:
     value = state.pop()
     target = state.top()
     if isinstance(target, Instance):
+        _note_change(state, target, "BUILD")
         if target.state is not UNSET:
             if target.more_states is None:
                 target.more_states = []
@@ -233,8 +249,19 @@ def _build(state: MachineState) -> None:
     elif isinstance(target, GlobalRef | PersistentRef):
         state.odd(f"BUILD changes {type_word(target)}")
         _note_change(state, target, "BUILD")
-    else:
+    elif _sets_something(value):
         raise state.fail(f"expected an instance for BUILD, found {type_word(target)}")
+    else:
+        state.odd(f"BUILD sets nothing on a {type_word(target)}")
+
+
+def _sets_something(value: object) -> bool:
+    """Whether a state of BUILD sets anything for certain; nothing can be set on any value."""
+    if type(value) is tuple and len(value) == 2:
+        return any(map(_sets_something, value))
+    if isinstance(value, DictNode):
+        return bool(value.pairs)
+    return not isinstance(value, Instance | PersistentRef) and bool(value)
 
 
 def _persid(state: MachineState) -> None:

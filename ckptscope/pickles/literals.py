@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 
 from ckptscope.errors import LimitError
-from ckptscope.facts.pickled import BytesRef
+from ckptscope.facts.pickled import BytesRef, GlobalRef, Instance
 from ckptscope.pickles.opcodes import Op
 from ckptscope.pickles.state import NUMBER_COST, TEXT_COST, MachineState
 
@@ -18,6 +18,7 @@ Handler = Callable[[MachineState], None]
 
 #: Byte strings longer than this stay in the file.
 _KEPT_BYTES = 4096
+_BYTEARRAY = GlobalRef("builtins", "bytearray")
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|[0-7]{1,3}|.)", re.DOTALL)
 _ESCAPES = {
     b"\\": b"\\",
@@ -31,6 +32,10 @@ _ESCAPES = {
     b"t": b"\t",
     b"v": b"\v",
 }
+#: CPython reads INT by `strtol`, which knows octal numbers of C.
+_OCTAL = re.compile(rb"\s*[+-]?0[0-7]+")
+#: Digits of a decimal number that Python reads by default (`sys.int_info`).
+_MOST_DIGITS = 4300
 _UINT4 = struct.Struct("<I")
 _UINT8 = struct.Struct("<Q")
 
@@ -38,27 +43,36 @@ _UINT8 = struct.Struct("<Q")
 # Numbers
 
 
+def _until_nul(line: bytes) -> bytes:
+    """Return what CPython's unpickler sees of a line of digits, a text that ends with NUL."""
+    return line.partition(b"\0")[0]
+
+
 def _int(state: MachineState) -> None:
     state.spend(NUMBER_COST)
-    line = state.line()
+    line = _until_nul(state.line())
     if line in (b"00", b"01"):
         state.stack.append(line == b"01")
         return
-    state.stack.append(parse_int(state, line))
+    if _OCTAL.fullmatch(line):
+        state.stack.append(int(line, 8))
+        return
+    state.stack.append(parse_int(state, line, 0))
 
 
 def _long(state: MachineState) -> None:
     state.spend(NUMBER_COST)
-    state.stack.append(parse_int(state, state.line().removesuffix(b"L")))
+    state.stack.append(parse_int(state, _until_nul(state.line()).removesuffix(b"L"), 0))
 
 
-def parse_int(state: MachineState, line: bytes) -> int:
-    """Return the number on a text line.
+def parse_int(state: MachineState, line: bytes, base: int = 10) -> int:
+    """Return the number on a text line; a base of 0 is told by the number itself.
 
     Raises:
         PickleFormatError: It is none.
         LimitError: It is longer than a number may be.
     """
+    line = _until_nul(line)
     if len(line) > state.limits.integer_bytes:
         raise LimitError(
             "integer_bytes",
@@ -68,14 +82,23 @@ def parse_int(state: MachineState, line: bytes) -> int:
             offset_bytes=state.opcode_offset,
         )
     try:
-        return int(line, 0)
+        return int(line, base)
     except ValueError as error:
+        if len(line) > _MOST_DIGITS and line.isdigit():
+            # Older versions of Python have no such limit: it would go on there.
+            raise LimitError(
+                "integer_bytes",
+                allowed=_MOST_DIGITS,
+                actual=len(line),
+                member=state.member,
+                offset_bytes=state.opcode_offset,
+            ) from error
         raise state.fail(f"expected a number, found {line[:40]!r}") from error
 
 
 def _float(state: MachineState) -> None:
     state.spend(NUMBER_COST)
-    line = state.line()
+    line = _until_nul(state.line())
     try:
         state.stack.append(float(line))
     except ValueError as error:
@@ -99,6 +122,7 @@ def _long4(state: MachineState) -> None:
 
 
 def _push_long(state: MachineState, length: int) -> None:
+    state.require(length)
     if length > state.limits.integer_bytes:
         raise LimitError(
             "integer_bytes",
@@ -217,6 +241,13 @@ def _binbytes8(state: MachineState) -> None:
     _push_bytes(state, _UINT8.unpack(state.take(8))[0])
 
 
+def _bytearray8(state: MachineState) -> None:
+    """Push a call of `bytearray`, for it may be changed by what follows."""
+    _binbytes8(state)
+    content = state.stack.pop()
+    state.stack.append(Instance(_BYTEARRAY, (content,), state.opcode_offset))
+
+
 #: Byte → function.
 LITERAL_HANDLERS: dict[int, Handler] = {
     Op.INT: _int,
@@ -235,5 +266,5 @@ LITERAL_HANDLERS: dict[int, Handler] = {
     Op.BINBYTES: _binbytes,
     Op.SHORT_BINBYTES: _short_binbytes,
     Op.BINBYTES8: _binbytes8,
-    Op.BYTEARRAY8: _binbytes8,
+    Op.BYTEARRAY8: _bytearray8,
 }

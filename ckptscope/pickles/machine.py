@@ -66,7 +66,7 @@ def trace_pickle(
         root = _run(state)
     except (IndexError, struct.error) as error:
         # The loop indexes the buffer only; a position behind its end is a pickle that breaks off.
-        broken = state.fail("the pickle breaks off inside an opcode")
+        broken = state.cut_off("the pickle breaks off inside an opcode")
         _keep_imports(broken, state)
         raise broken from error
     except ArtifactError as error:
@@ -175,9 +175,7 @@ def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915
             args = stack.pop()
             function = stack[-1]
             if type(args) is not tuple:
-                raise _at(state, base + position - 1).fail(
-                    f"expected a tuple of arguments, found {type(args).__name__}"
-                )
+                args = _at(state, base + position - 1).unpacked(args)
             if type(function) is not GlobalRef:
                 state.opcode_offset, state.budget = base + position - 1, budget
                 stack[-1] = state.follow_call(function, args, None, "REDUCE")

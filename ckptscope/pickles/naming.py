@@ -28,7 +28,13 @@ _IMPORTERS = {
     ("importlib._bootstrap", "__import__"),
 }
 #: Functions that fetch whatever a dotted path names: `package.module:attribute`.
-_RESOLVERS = {("pkgutil", "resolve_name"), ("pydoc", "locate")}
+_RESOLVERS = {
+    ("pkgutil", "resolve_name"),
+    ("pydoc", "locate"),
+    ("torch._utils", "_import_dotted_name"),
+}
+#: Module of the functions that lay a tensor out, for which the rebuild function of a type is.
+_REBUILDING = "torch._utils"
 _GETTERS = {("operator", "attrgetter"), ("_operator", "attrgetter")}
 _CALLERS = {("operator", "methodcaller"), ("_operator", "methodcaller")}
 _PARTIAL = {("functools", "partial"), ("_functools", "partial")}
@@ -106,19 +112,19 @@ def _follow_watched(
     if kind in ("storage", "pickle"):
         if args and bytes_value(args[0]) is not None:
             # A function of pickle's own stays unsettled: nothing has to be pickled so.
-            ref.followed += kind == "storage" and len(args) == 1
+            ref.followed += kind == "storage" and len(args) == 1 and not _may_change(args[0])
             state.payloads.append(instance)
         return instance
-    if kind == "type":
-        ref.followed += len(args) == 1 and _is_nameless(args[0])
+    if kind == "rebuild":
+        _note_rebuilding(state, args, opcode)
         return instance
-    if kind == "item":
-        ref.followed += len(args) == 2 and _is_annotation(args[0])
+    if kind in ("type", "item"):
+        ref.followed += _is_nameless(args) if kind == "type" else _is_annotation(args)
         return instance
     found = _path(state, instance, 0)
     if found is not None and found[1]:
         # Nothing pickles a name as a reduction: that stays unsettled, whatever it gives.
-        ref.followed += kind == "getattr"
+        ref.followed += kind in ("getattr", "named")
         return state.name_global(*found, opcode, Naming.LOOKED_UP)
     if kind == "getattr" and len(args) == 2:
         found = _attribute(_class_path(args[0]), state.text(args[1]))
@@ -128,12 +134,32 @@ def _follow_watched(
     return instance
 
 
-def _is_nameless(node: object) -> bool:
+def _may_change(node: object) -> bool:
+    """Whether bytes are copied out of a bytearray, which may change after the call."""
+    for _ in range(_DEEPEST):
+        if type(node) is not Instance or not isinstance(node.callable, GlobalRef):
+            return False
+        if node.callable.name == "bytearray" or not node.args:
+            return True
+        node = node.args[0]
+    return True
+
+
+def _note_rebuilding(state: MachineState, args: tuple[object, ...], opcode: str) -> None:
+    """Record that attributes are set on what another function gives than those for tensors."""
+    function = args[0] if args else None
+    if isinstance(function, GlobalRef) and function.module != _REBUILDING:
+        state.name_global(function.module, function.name, opcode, Naming.RESULT_CALLED)
+
+
+def _is_nameless(args: tuple[object, ...]) -> bool:
+    """Whether `type` is asked for the class of None or its like."""
+    (node,) = args if len(args) == 1 else (False,)
     return node is None or (isinstance(node, GlobalRef) and (node.module, node.name) in _NAMELESS)
 
 
-def _is_annotation(node: object) -> bool:
-    return isinstance(node, GlobalRef) and node.module == "typing"
+def _is_annotation(args: tuple[object, ...]) -> bool:
+    return len(args) == 2 and isinstance(args[0], GlobalRef) and args[0].module == "typing"
 
 
 def _follow_result(
@@ -153,6 +179,8 @@ def _follow_result(
     elif type(root) is Instance and isinstance(root.callable, GlobalRef):
         known = root.callable
         state.name_global(known.module, known.name, opcode, Naming.RESULT_CALLED)
+    elif isinstance(root, GlobalRef) and WATCHED.get((root.module, root.name)) == "rebuild":
+        state.name_global(root.module, root.name, opcode, Naming.RESULT_CALLED)
     return instance
 
 
@@ -216,6 +244,9 @@ def _fetched(
         return _attribute(_path(state, args[0], depth + 1), state.text(args[1]))
     if kind == "reduce":
         return _reduced(state, args, depth)
+    if kind == "named" and len(args) == 2:
+        module = state.text(args[0])
+        return _attribute((module, ""), state.text(args[1])) if module else None
     if known in _IMPORTERS and args:
         module = state.text(args[0])
         if module and known[1] == "__import__" and len(args) < _WITH_FROMLIST:

@@ -101,10 +101,8 @@ class MachineState:
         """
         left = self.end - self.base - self.position
         if length > left:
-            raise PickleFormatError(
-                f"expected {length:,} bytes more, found {max(left, 0):,}: the pickle breaks off",
-                member=self.member,
-                offset_bytes=self.opcode_offset,
+            raise self.cut_off(
+                f"expected {length:,} bytes more, found {max(left, 0):,}: the pickle breaks off"
             )
 
     def fill(self, length: int) -> None:
@@ -173,6 +171,12 @@ class MachineState:
     def fail(self, message: str) -> PickleFormatError:
         """Make the error that names the current opcode."""
         return PickleFormatError(message, member=self.member, offset_bytes=self.opcode_offset)
+
+    def cut_off(self, message: str) -> PickleFormatError:
+        """Make the error of a pickle whose last bytes are missing."""
+        error = self.fail(message)
+        error.is_cut_off = True
+        return error
 
     def odd(self, message: str) -> None:
         """Note what a real unpickler would not have accepted, and go on.
@@ -309,6 +313,19 @@ class MachineState:
         from ckptscope.pickles.naming import follow_call
 
         return follow_call(self, function, args, kwargs, opcode)
+
+    def unpacked(self, args: object) -> tuple[object, ...]:
+        """Return arguments that are no tuple, as far as an unpickler would unpack them.
+
+        They may come from another call; a list is taken by `pickle` in Python and not by that in C.
+
+        Raises:
+            PickleFormatError: It is nothing that could be unpacked.
+        """
+        if not isinstance(args, list | Instance | PersistentRef):
+            raise self.fail(f"expected a tuple of arguments, found {type(args).__name__}")
+        self.odd("arguments that stand in no tuple")
+        return tuple(args) if isinstance(args, list) else (args,)
 
     def text(self, node: object) -> str | None:
         """Return the text that a node is, or would be if calls of constants give it."""

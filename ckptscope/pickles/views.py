@@ -30,6 +30,25 @@ _RECONSTRUCTORS = {
     ("copy_reg", "__newobj__"),
     ("copyreg", "__newobj_ex__"),
 }
+#: Functions that may give back what they are given, or stand for it: what is set there is set on
+#: it. Names that are harmless otherwise; of no other name is such a call plain.
+_HANDING_BACK = {
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy", "object_"),
+    ("types", "GenericAlias"),
+    ("torch._tensor", "_rebuild_from_type"),
+    ("torch._tensor", "_rebuild_from_type_v2"),
+    ("torch.tensor", "_rebuild_from_type"),
+    ("torch.jit._pickle", "build_intlist"),
+    ("torch.jit._pickle", "build_tensorlist"),
+    ("torch.jit._pickle", "build_doublelist"),
+    ("torch.jit._pickle", "build_boollist"),
+    ("torch.jit._pickle", "build_tensor_from_id"),
+    ("torch.jit._pickle", "restore_type_tag"),
+}
+#: Bound functions inside bound functions that are opened.
+_BOUND = 16
 #: Length of a value that is worth showing in full.
 _SHOWN_CHARACTERS = 120
 _SHOWN_ITEMS = 12
@@ -46,6 +65,34 @@ def class_of(node: Instance) -> GlobalRef | None:
     if type(function) is PersistentRef:
         return parse_class_id(function.pid)
     return None
+
+
+def handed_back(node: Instance) -> GlobalRef | None:
+    """Return the name that is changed with an object, whose call may only hand on what it got.
+
+    None is returned for an object that is made anew.
+    """
+    function: object = node.callable
+    args = node.args
+    for _ in range(_BOUND):
+        if type(function) is not Instance or class_of(function) is None:
+            break
+        # What `functools.partial` binds.
+        args = (*function.args[1:], *args)
+        function = function.args[0] if function.args else None
+    if not isinstance(function, GlobalRef):
+        return None
+    known = function.module, function.name
+    if known in _RECONSTRUCTORS:
+        classes = args[: 2 if function.name == "_reconstructor" else 1]
+        first = classes[0] if classes else None
+        if not isinstance(first, GlobalRef) or not isinstance(classes[-1], GlobalRef):
+            return function
+        function, args = first, args[1:]
+        known = first.module, first.name
+    if known not in _HANDING_BACK:
+        return None
+    return next((one for one in args if isinstance(one, GlobalRef)), function)
 
 
 def class_name_of(node: Instance) -> str:
@@ -146,6 +193,9 @@ def bytes_value(node: object) -> bytes | BytesRef | None:
         if function.qualified == "_codecs.encode":
             return _encoded(args)
         if function.module not in _BUILTINS or function.name not in ("bytes", "bytearray"):
+            return None
+        if node.items is not None or node.pairs is not None:
+            # A bytearray that was changed since.
             return None
         if not args:
             return b""

@@ -23,6 +23,13 @@ WATCHED: dict[tuple[str, str], str] = {
     ("_operator", "getitem"): "item",
     # Storages that were pickled by themselves: the bytes are a checkpoint in their turn.
     ("torch.storage", "_load_from_bytes"): "storage",
+    # They call what they are given, and set attributes on what that gives.
+    ("torch._tensor", "_rebuild_from_type"): "rebuild",
+    ("torch._tensor", "_rebuild_from_type_v2"): "rebuild",
+    ("torch.tensor", "_rebuild_from_type"): "rebuild",
+    # How numpy spells a ufunc: a module and a name in it.
+    ("numpy.core", "_ufunc_reconstruct"): "named",
+    ("numpy._core", "_ufunc_reconstruct"): "named",
     # Dangerous by themselves; what is in their bytes is worth a look all the same.
     ("pickle", "loads"): "pickle",
     ("_pickle", "loads"): "pickle",

@@ -104,12 +104,24 @@ def gate(
     )
 
 
-def propose(path: PathLike, *, limits: Limits = DEFAULT_LIMITS) -> "Proposal":
+def propose(
+    path: PathLike,
+    *,
+    values: bool = False,
+    deep: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    jobs: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> "Proposal":
     """Write a policy that a good file passes, and that asks of others what it shows.
 
     Args:
         path: The file. It must hold one checkpoint.
+        values: Whether to go over its values; the policy asks for that of others then.
+        deep: Whether to compare its CRCs; the policy asks for that of others then.
         limits: Bounds of the reading.
+        jobs: Threads that go over values.
+        progress: Told how many bytes more have been read.
 
     Raises:
         UsageError: There is no such file, or it holds several checkpoints.
@@ -117,7 +129,8 @@ def propose(path: PathLike, *, limits: Limits = DEFAULT_LIMITS) -> "Proposal":
     """
     from ckptscope.policies.writing import Example, propose_policy
 
-    request = _ask(DEFAULT_POLICY, limits=limits)
+    policy = msgspec.structs.replace(DEFAULT_POLICY, values=values, deep=deep)
+    request = _ask(policy, limits=limits, jobs=jobs, progress=progress)
     seen, _ = _see_all(path, request)
     for one in seen:
         if isinstance(one, Unreadable):

@@ -1,199 +1,150 @@
-"""`identity`: what is the content, whatever holds it, and is it still what was recorded?
+"""`identity`: what is the content of checkpoints, whatever holds them?
 
-Enters: paths; a manifest that was written before. Leaves: an `IdentityReport`; a `VerifyReport`.
+Enters: paths. Leaves: an `IdentityReport`; or an `ArchiveComparison` of two torch zips, for which
+no storage is read.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 
+import msgspec
+
 from ckptscope.containers import Contents
-from ckptscope.errors import UsageError
+from ckptscope.errors import ArtifactError, UsageError
 from ckptscope.facts.identity import (
+    ArchiveComparison,
     IdentityFile,
     IdentityReport,
-    Sameness,
-    StateDictCheck,
-    StateDictIdentity,
-    TensorChange,
-    TensorIdentity,
-    VerifyReport,
+    ProbableStateDict,
 )
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.report import Skipped
 from ckptscope.pipeline.reading import manifest_of
 from ckptscope.pipeline.visiting import Unreadable, visit
 from ckptscope.pipeline.walking import PathLike
-from ckptscope.tensors.hashing import Hasher, root_of, root_up_to_names
 
-#: Told how many bytes more have been hashed.
+#: Told how many bytes more have been hashed, from any of the threads.
 Progress = Callable[[int], None] | None
 
 
 def identify_content(
     paths: PathLike | Iterable[PathLike],
     *,
+    member: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    jobs: int = 1,
     progress: Progress = None,
 ) -> IdentityReport:
     """Hash every tensor of every checkpoint.
 
     Args:
         paths: Files, folders, globs.
+        member: Which checkpoint, where a wrapper holds several: the names on the way, joined by
+            ` > `; None for all.
         limits: Bounds of the reading.
+        jobs: Threads that read and hash.
         progress: Told how many bytes more have been hashed.
 
     Raises:
-        UsageError: A path is empty.
+        UsageError: A path is empty, or no file holds such a member.
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     files: list[IdentityFile] = []
     skipped: list[Skipped] = []
-    for found in visit(paths, limits, partial(_identify, limits, progress)):
+    look = partial(_identify, member, limits, jobs, progress)
+    for found in visit(paths, limits, look):
         if isinstance(found, Skipped):
             skipped.append(found)
-        elif isinstance(found, Unreadable):
+        elif not isinstance(found, Unreadable):
+            files += [found] if found is not None else []
+        elif not found.location or _is_meant(found.location, member):
             files.append(IdentityFile(path=found.path, failure=found.failure))
-        else:
-            files.append(found)
+    if member is not None and not files:
+        raise UsageError(f"no checkpoint at {member!r:.200} inside of what was named")
     return IdentityReport(files=tuple(files), skipped=tuple(skipped))
 
 
-def _identify(limits: Limits, progress: Progress, name: str, contents: Contents) -> IdentityFile:
+def _identify(
+    member: str | None, limits: Limits, jobs: int, progress: Progress, name: str, contents: Contents
+) -> IdentityFile | None:
+    """Return the identity of a checkpoint; None if another one is meant."""
+    from ckptscope.tensors.hashing import Hasher
+
+    if not _is_meant(contents.location, member):
+        return None
     build = manifest_of(contents, limits)
     return IdentityFile(
         path=name,
         containers=build.manifest.containers,
         size_bytes=build.manifest.size_bytes,
-        identity=Hasher(build, progress).identify(),
+        identity=Hasher(build, progress, jobs=jobs).identify(),
     )
 
 
-def verify_content(
-    recorded: Iterable[StateDictIdentity], found: IdentityFile, *, manifest: str
-) -> VerifyReport:
-    """Hold a file against what was recorded of it.
+def _is_meant(location: tuple[str, ...], member: str | None) -> bool:
+    return member is None or " > ".join(location) == member
 
-    State_dicts belong together if they have the same path, else the same root, else if there is but
-    one network on either side.
+
+def same_archives(
+    first: PathLike, second: PathLike, *, limits: Limits = DEFAULT_LIMITS
+) -> ArchiveComparison:
+    """Say whether two torch zips probably hold the same tensors, by what their directories record.
+
+    Their pickles are read and no storage is, so that it takes no longer for large files. A CRC-32
+    is no proof: whoever wants to can make two files that agree in it.
 
     Args:
-        recorded: State_dicts of the manifest.
-        found: The file, read.
-        manifest: Where they were recorded, for the report.
+        first: A file with one checkpoint.
+        second: Another one.
+        limits: Bounds of the reading.
 
     Raises:
-        UsageError: A recorded root is not that of the recorded tensors.
+        UsageError: No such file, or several checkpoints in one.
+        ArtifactError: A file is no checkpoint, or damaged.
     """
-    before = tuple(recorded)
-    for one in before:
-        _require_sound(one, manifest)
-    after = found.identity.state_dicts if found.identity is not None else ()
-    return VerifyReport(
-        manifest=manifest,
-        path=found.path,
-        checks=tuple(_check(old, new) for old, new in _pairs(before, after)),
+    from ckptscope.tensors.probable import compare_archives
+
+    ours, theirs = _side(first, limits), _side(second, limits)
+    whys = (f"{side.path!r:.200}: {side.why}" for side in (ours, theirs) if side.why)
+    return compare_archives(
+        ours.path, ours.state_dicts, theirs.path, theirs.state_dicts, why="; ".join(whys)
     )
 
 
-def _require_sound(recorded: StateDictIdentity, manifest: str) -> None:
-    if not recorded.root and not recorded.root_up_to_names:
-        return
-    digests = [one.digest for one in recorded.tensors]
-    try:
-        roots = (
-            root_of((one.key, one.digest) for one in recorded.tensors),
-            root_up_to_names(digests),
-        )
-    except ValueError as error:
-        raise UsageError(f"{manifest}: expected digests of 64 hex digits: {error}") from error
-    if roots != (recorded.root, recorded.root_up_to_names):
-        raise UsageError(
-            f"{manifest}: the roots recorded of {recorded.path!r:.200} are not those of its "
-            "tensors: the manifest was changed"
-        )
+class _Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One of two archives.
+
+    Attributes:
+        path: The file.
+        state_dicts: What its directory tells of them.
+        why: Why that says nothing; empty if it does.
+    """
+
+    path: str
+    state_dicts: tuple[ProbableStateDict, ...]
+    why: str
 
 
-def _pairs(
-    before: tuple[StateDictIdentity, ...], after: tuple[StateDictIdentity, ...]
-) -> Iterator[tuple[StateDictIdentity | None, StateDictIdentity | None]]:
-    left = list(after)
-    chosen: dict[int, StateDictIdentity] = {}
-    for fits in (_same_path, _same_root, _same_role):
-        for index, old in enumerate(before):
-            if index in chosen:
-                continue
-            match = [new for new in left if fits(old, new)]
-            if match and (fits is not _same_role or len(match) == 1):
-                chosen[index] = match[0]
-                left.remove(match[0])
-    for index, old in enumerate(before):
-        yield old, chosen.get(index)
-    for new in left:
-        yield None, new
+def _side(path: PathLike, limits: Limits) -> _Side:
+    found = list(visit([path], limits, partial(_look_at_directory, limits)))
+    sides = [one for one in found if isinstance(one, _Side)]
+    failures = [one.failure for one in found if isinstance(one, Unreadable)]
+    if failures:
+        error = UsageError if failures[0].kind == UsageError.__name__ else ArtifactError
+        raise error(f"{str(path)!r:.200}: {failures[0].message}")
+    if len(sides) != 1:
+        raise UsageError(f"{str(path)!r:.200}: expected one checkpoint, found {len(sides):,}")
+    return sides[0]
 
 
-def _same_path(old: StateDictIdentity, new: StateDictIdentity) -> bool:
-    return old.path == new.path
+def _look_at_directory(limits: Limits, name: str, contents: Contents) -> _Side:
+    from ckptscope.containers.recorded import recorded_checksums
+    from ckptscope.tensors.probable import probable_state_dicts
 
-
-def _same_root(old: StateDictIdentity, new: StateDictIdentity) -> bool:
-    return bool(old.root) and old.root == new.root
-
-
-def _same_role(old: StateDictIdentity, new: StateDictIdentity) -> bool:
-    return old.role == new.role
-
-
-def _check(old: StateDictIdentity | None, new: StateDictIdentity | None) -> StateDictCheck:
-    if old is None or new is None:
-        known = old or new
-        return StateDictCheck(
-            recorded=old.path if old else None,
-            found=new.path if new else None,
-            outcome=Sameness.MISSING if new is None else Sameness.ADDED,
-            tensors=len(known.tensors) if known else 0,
-        )
-    changes = tuple(_changes(old, new))
-    return StateDictCheck(
-        recorded=old.path,
-        found=new.path,
-        outcome=_outcome(old, new, changes),
-        changes=changes,
-        tensors=len({one.key for one in (*old.tensors, *new.tensors)}),
+    build = manifest_of(contents, limits)
+    recorded = recorded_checksums(contents)
+    return _Side(
+        path=name, state_dicts=probable_state_dicts(build, recorded.crcs), why=recorded.why
     )
-
-
-def _outcome(
-    old: StateDictIdentity, new: StateDictIdentity, changes: tuple[TensorChange, ...]
-) -> Sameness:
-    if old.root and old.root == new.root:
-        return Sameness.SAME
-    if old.root_up_to_names and old.root_up_to_names == new.root_up_to_names:
-        return Sameness.RENAMED
-    if changes and all(one.what is Sameness.UNDECIDED for one in changes):
-        return Sameness.UNDECIDED
-    return Sameness.CHANGED
-
-
-def _changes(old: StateDictIdentity, new: StateDictIdentity) -> Iterator[TensorChange]:
-    before = {one.key: one for one in old.tensors}
-    after = {one.key: one for one in new.tensors}
-    for key in sorted(before.keys() | after.keys()):
-        was, now = before.get(key), after.get(key)
-        what = _compare(was, now)
-        if what is not Sameness.SAME:
-            yield TensorChange(key=key, what=what, recorded=was, found=now)
-
-
-def _compare(was: TensorIdentity | None, now: TensorIdentity | None) -> Sameness:
-    if was is None:
-        return Sameness.ADDED
-    if now is None:
-        return Sameness.MISSING
-    if (was.dtype, was.shape) != (now.dtype, now.shape):
-        return Sameness.CHANGED
-    if not was.digest or not now.digest:
-        return Sameness.UNDECIDED
-    return Sameness.SAME if was.digest == now.digest else Sameness.CHANGED

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -27,6 +28,9 @@ from ckptscope.pipeline.walking import PathLike
 from ckptscope.tensors import ManifestBuild
 from ckptscope.tensors.modules import build_module_tree
 
+if TYPE_CHECKING:
+    from ckptscope.facts.identity import Identity
+
 #: State_dicts of one checkpoint whose modules are told apart.
 _MOST_MODULE_TREES = 64
 
@@ -37,6 +41,7 @@ class _Request(msgspec.Struct, frozen=True):
     limits: Limits
     knowledge: Knowledge
     values: bool
+    identity: bool
     jobs: int
     progress: Callable[[int], None] | None
 
@@ -49,6 +54,7 @@ def inspect(
     specs: Iterable[PathLike] = (),
     values: bool = False,
     snippets: bool = False,
+    identity: bool = False,
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> InspectReport:
@@ -67,7 +73,8 @@ def inspect(
         values: Whether to go over the values of all tensors: for statistics, for findings about
             their health, and for the facts of an architecture that rest on them.
         snippets: Whether to write code that loads each network.
-        jobs: Threads that go over values.
+        identity: Whether to hash all tensors.
+        jobs: Threads that go over values, or hash them.
         progress: Told how many bytes more they have gone over, from any of the threads.
 
     Raises:
@@ -77,7 +84,7 @@ def inspect(
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     knowledge = Knowledge(stated=stated or {}, tables=_load(specs), snippets=snippets)
-    request = _Request(limits, knowledge, values, jobs, progress)
+    request = _Request(limits, knowledge, values, identity, jobs, progress)
     files: list[FileReport] = []
     skipped: list[Skipped] = []
     for found in visit(paths, limits, partial(_report, request)):
@@ -116,6 +123,7 @@ def _report(request: _Request, name: str, contents: Contents) -> FileReport:
             nonzero=_counter(build, values) if request.values else None,
         ),
         values=values,
+        identity=_hash(build, request) if request.identity else None,
         weights_only=_forecast(contents, manifest),
     )
 
@@ -130,6 +138,12 @@ def _forecast(contents: Contents, manifest: Manifest) -> WeightsOnly | None:
         # A compressed pickle may not be unpacked once more. The report stands without the line;
         # the gate, which must not pass over it, says that the check is unfinished.
         return None
+
+
+def _hash(build: ManifestBuild, request: _Request) -> "Identity":
+    from ckptscope.tensors.hashing import Hasher
+
+    return Hasher(build, request.progress, jobs=request.jobs).identify()
 
 
 def given_names(name: str, manifest: Manifest) -> tuple[str, ...]:

@@ -1,25 +1,23 @@
 """Which networks are the same, whatever their files are called and packed in.
 
-Enters: networks whose tensors have the same shapes. Leaves: groups with the same values, by SHA-256
-of each tensor. Small tensors are read first; all of them only where those are the same.
+Enters: networks whose tensors have the same shapes. Leaves: groups with the same content, by the
+hashes of docs/identity.md. Small tensors are read first; all of them only where those are the same.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
-from ckptscope.errors import CkptscopeError, TensorLayoutError
+from ckptscope.errors import CkptscopeError
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.paper import SameWeights
-from ckptscope.facts.tensors import Manifest, StateDict, TensorInfo
-from ckptscope.pipeline.opening import Checkpoint, open_checkpoint
+from ckptscope.facts.tensors import StateDict, TensorInfo
+from ckptscope.pipeline.opening import open_checkpoint
+from ckptscope.tensors.hashing import Hasher, root_of, root_up_to_names
 
 #: Elements of a tensor that is read first: biases and norms, which differ wherever networks do.
 _SMALL: Final = 4096
-#: Bytes of all tensors together, in bytes of all storages; above, views repeat them without end.
-_MOST_REPEATS: Final = 2
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,8 +41,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 class _Digest(msgspec.Struct, frozen=True):
     """What networks are told apart by: values alone, and values with their names."""
 
-    values: bytes
-    names: bytes
+    values: str
+    names: str
 
 
 def find_same_weights(
@@ -83,9 +81,9 @@ def _divide(
     is_wanted: Callable[[TensorInfo], bool],
     limits: Limits,
     remarks: list[str],
-) -> dict[bytes, list[tuple[Network, _Digest]]]:
+) -> dict[str, list[tuple[Network, _Digest]]]:
     """Divide networks by the values of some tensors; one alone is not read."""
-    divided: dict[bytes, list[tuple[Network, _Digest]]] = {}
+    divided: dict[str, list[tuple[Network, _Digest]]] = {}
     for network in alike if len(alike) > 1 else ():
         try:
             digest = _read_digest(network, is_wanted, limits)
@@ -112,7 +110,7 @@ def _is_any(tensor: TensorInfo) -> bool:
 def _read_digest(
     network: Network, is_wanted: Callable[[TensorInfo], bool], limits: Limits
 ) -> _Digest:
-    """Read the wanted tensors, one at a time.
+    """Hash the wanted tensors.
 
     Raises:
         ArtifactError: One cannot be read.
@@ -121,44 +119,10 @@ def _read_digest(
     member = " > ".join(network.location) or None
     with open_checkpoint(network.path, member=member, limits=limits) as checkpoint:
         found = checkpoint.state_dict(network.state_dict.path)
+        hasher = Hasher(checkpoint.build)
         wanted = [tensor for tensor in found.tensors if is_wanted(tensor)]
-        _require_bounded(wanted, checkpoint.manifest)
-        pairs = sorted(
-            (
-                _digest_of(checkpoint, tensor),
-                tensor.key[len(network.prefix) :].encode("utf-8", "backslashreplace"),
-            )
-            for tensor in wanted
-        )
-    values, names = hashlib.sha256(), hashlib.sha256()
-    for digest, name in pairs:
-        values.update(digest)
-        names.update(digest + hashlib.sha256(name).digest())
-    return _Digest(values.digest(), names.digest())
-
-
-def _digest_of(checkpoint: Checkpoint, tensor: TensorInfo) -> bytes:
-    """Return the digest of a tensor: its dtype, its shape, its elements in the usual order."""
-    digest = hashlib.sha256(f"{tensor.dtype} {tensor.shape}".encode())
-    digest.update(checkpoint.read(tensor).tobytes())
-    return digest.digest()
-
-
-def _require_bounded(tensors: Sequence[TensorInfo], manifest: Manifest) -> None:
-    """Refuse tensors that repeat few elements many times: they could be read for ever.
-
-    Raises:
-        TensorLayoutError: They declare more elements than the storages hold.
-    """
-    held = sum(storage.size_bytes for storage in manifest.storages.values())
-    declared = 0
-    for tensor in tensors:
-        storage = manifest.storages.get(tensor.storage or "")
-        # One byte an element at least.
-        if storage is None or tensor.elements > storage.size_bytes:
-            raise TensorLayoutError(f"{tensor.key!r:.200} repeats its elements, or has none")
-        declared += tensor.elements
-    if declared > _MOST_REPEATS * held:
-        raise TensorLayoutError(
-            f"tensors declare {declared:,} elements over {held:,} bytes of storages"
-        )
+        hasher.hash_all(wanted)
+        pairs = [
+            (tensor.key[len(network.prefix) :], hasher.digest(tensor).hex()) for tensor in wanted
+        ]
+    return _Digest(root_up_to_names(digest for _, digest in pairs), root_of(pairs))

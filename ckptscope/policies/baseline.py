@@ -83,7 +83,8 @@ def read_baseline(path: str | os.PathLike[str]) -> Baseline:
             content = file.read(_MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise PolicyError(f"cannot be read: {reason}", path=name) from error
+        advice = "; --write-baseline writes one" if isinstance(error, FileNotFoundError) else ""
+        raise PolicyError(f"cannot be read: {reason}{advice}", path=name) from error
     if len(content) > _MOST_BYTES:
         raise PolicyError(f"expected a baseline of at most {_MOST_BYTES:,} bytes", path=name)
     try:

@@ -92,6 +92,9 @@ def _kind(value: "FactValue") -> str:
 def _row(policy: Policy, extra: "tuple[SpecTable, ...]") -> str:
     """Return the name of the row that a variant means.
 
+    Where no family is asked for and tables differ about it (`S` is a row of one, and a label in
+    another), it stays as it is: each file is held against the table of its own network.
+
     Raises:
         UnknownNameError: No table has it; the message names the rows.
     """
@@ -101,10 +104,9 @@ def _row(policy: Policy, extra: "tuple[SpecTable, ...]") -> str:
 
     variant = policy.variant or ""
     tables = all_tables(extra) if policy.family is None else tables_for(policy.family, extra)
-    for table in tables:
-        meant = row_meant(variant, table)
-        if meant is not None:
-            return meant
+    rows = {row for table in tables if (row := row_meant(variant, table)) is not None}
+    if rows:
+        return rows.pop() if len(rows) == 1 else variant
     if not tables:
         raise UnknownNameError(
             f"there is no table of {policy.family}, so no variant either; name one with spec",

@@ -80,7 +80,7 @@ def _variant(subject: "Subject") -> Iterator[Judged]:
         why = _UNKNOWN if held is None or not held.remark else held.remark
         yield _undecided_variant(text, why)
     elif wanted != FROM_NAME:
-        yield _judge_row(text, wanted, held.standing)
+        yield _judge_wanted(text, wanted, subject, held)
     elif held.label is None:
         said = held.label_remark or "the name says no row"
         yield _undecided_variant(
@@ -90,6 +90,29 @@ def _variant(subject: "Subject") -> Iterator[Judged]:
         yield _other_table(text, held)
     else:
         yield _judge_row(f"{text}, {held.label.row}", held.label.row, held.standing)
+
+
+def _judge_wanted(text: str, wanted: str, subject: "Subject", held: PaperFile) -> Judged:
+    """Judge a variant that the policy names, by the table that the network stands in."""
+    from ckptscope.specs.labels import row_meant
+    from ckptscope.specs.loading import all_tables
+
+    standing = held.standing
+    name = standing.spec if standing is not None else None
+    rows = ((one, row_meant(wanted, one)) for one in all_tables(subject.tables))
+    having = [(one, row) for one, row in rows if row is not None]
+    own = next((row for one, row in having if one.name == name), None)
+    if own is None and having and all(one.family != held.family for one, _ in having):
+        return missed(
+            "variant",
+            text,
+            f"a network of {held.family}",
+            code=Code.VARIANT_REQUIRED,
+            message=f"expected the variant {wanted!r:.60}, a row of {having[0][0].name!r:.60}, "
+            f"found a network of {held.family!r:.60}",
+            help="publish another file, or ask for another variant in the policy",
+        )
+    return _judge_row(text, own or wanted, standing)
 
 
 def _other_table(text: str, held: PaperFile) -> Judged:

@@ -134,9 +134,16 @@ def _size(subject: Subject) -> Iterator[Judged]:
         found,
         code=Code.FILE_TOO_LARGE,
         message=f"the file has {found}, and the policy allows {most:,}",
-        evidence=tuple(f"{one.what}: {one.size_bytes:,} bytes" for one in spent),
+        evidence=tuple(
+            f"{_part(one.what, subject.manifest)}: {one.size_bytes:,} bytes" for one in spent
+        ),
         help="leave out what a release does not need, such as the optimizer, or allow more",
     )
+
+
+def _part(what: str, manifest: Manifest) -> str:
+    """Name a part of a file; where there is no pickle, a header stands for it."""
+    return "header" if what == "pickle" and not manifest.pickles else what
 
 
 def _metadata(subject: Subject) -> Iterator[Judged]:

@@ -129,7 +129,7 @@ def _is_for(waiver: Waiver, path: str) -> bool:
 def _waiver_notices(
     policy: Policy, files: Sequence[GateFile], today: datetime.date
 ) -> Iterator[Finding]:
-    met = [(one.finding, file.name) for file in files for one in file.rulings if _counts(one)]
+    met = [(one, file.name) for file in files for one in file.rulings if _counts(one)]
     for waiver in policy.waivers:
         if not any(_is_for(waiver, file.name) for file in files):
             continue
@@ -137,17 +137,17 @@ def _waiver_notices(
         evidence: tuple[str, ...] = (f"reason: {waiver.reason!r:.200}",)
         if waiver.line:
             evidence = (f"{policy.source}:{waiver.line}", *evidence)
-        needed = sum(_fits(waiver, finding, path) for finding, path in met)
+        needing = [one for one, path in met if _fits(waiver, one.finding, path)]
         if waiver.expires < today:
             yield Finding(
                 code=Code.WAIVER_EXPIRED,
                 severity=Severity.WARNING,
                 message=f"{what} expired on {waiver.expires.isoformat()}: "
-                + _counting_again(needed),
+                + _counting_again(needing),
                 evidence=evidence,
                 help="decide anew and move the date, or take it out of the policy",
             )
-        elif not needed:
+        elif not needing:
             yield Finding(
                 code=Code.WAIVER_UNUSED,
                 severity=Severity.INFO,
@@ -157,10 +157,14 @@ def _waiver_notices(
             )
 
 
-def _counting_again(needed: int) -> str:
-    if not needed:
+def _counting_again(needing: Sequence[Ruling]) -> str:
+    """Say what an expired waiver leaves: another one, or the baseline, may pardon it still."""
+    if not needing:
         return "nothing needs it any more"
-    return "1 finding counts again" if needed == 1 else f"{needed:,} findings count again"
+    count = sum(one.pardon is None for one in needing)
+    if not count:
+        return "what it was for is pardoned otherwise"
+    return "1 finding counts again" if count == 1 else f"{count:,} findings count again"
 
 
 def _counts(ruling: Ruling) -> bool:

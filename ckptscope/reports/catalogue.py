@@ -63,6 +63,8 @@ To accept a finding in one file for a while, give the policy a waiver with a rea
 `ignore` in the table `gate` of the policy. What was there before there was a gate belongs into a
 baseline. [writing-a-policy.md](writing-a-policy.md) has all of it.
 """
+#: What a code stands for, in as many lines as it takes.
+_TITLE: Final = Column(flexible=True, wraps=True)
 _INCONCLUSIVE: Final = "under the default policy the file is inconclusive"
 
 
@@ -106,7 +108,7 @@ def describe_codes(entries: Iterable[Entry]) -> Iterator[Block]:
     for prefix, members in groups.items():
         yield Heading(1, (Words(prefix, Tone.STRONG), Words(f": {GROUPS[prefix]}")))
         yield Table(
-            columns=(Column(title="code"), Column(title="severity"), Column(wraps=True)),
+            columns=(Column(title="code"), Column(title="severity"), _TITLE),
             rows=[(one.code.value, one.severity.value, one.title) for one in members],
         )
 

@@ -134,7 +134,17 @@ def _describe_at_length(title: str, rulings: Sequence[Ruling], *, is_read: bool)
         return
     what = plural(len(rulings), "finding")
     yield section(title if is_read else "found nevertheless", Words(f": {what}"))
-    yield from _few_of_each(rulings, ruling_notice)
+    said: set[Field] = set()
+    for block in _few_of_each(rulings, ruling_notice):
+        # What to do about twenty findings of a code is told once, at the first.
+        yield _with_news(block, said) if isinstance(block, Notice) else block
+
+
+def _with_news(notice: Notice, said: set[Field]) -> Notice:
+    """Leave out of a notice the help that one before it gave."""
+    details = tuple(one for one in notice.details if one.label != "help" or one not in said)
+    said.update(details)
+    return msgspec.structs.replace(notice, details=details)
 
 
 def _few_of_each(rulings: Sequence[Ruling], show: Callable[[Ruling], Block]) -> Iterator[Block]:

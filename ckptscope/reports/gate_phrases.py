@@ -83,7 +83,7 @@ def title_of(code: Code) -> str:
 
 
 def remedy_of(ruling: Ruling) -> str:
-    """Return what to do about a finding: its own advice, or that of its code."""
+    """Return what to do about a finding: its own advice, which knows the case, or its code's."""
     return ruling.finding.help or without_marks(CATALOGUE[ruling.finding.code].remedy)
 
 

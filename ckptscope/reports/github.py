@@ -93,6 +93,15 @@ def _in_turn(annotations: Iterable[_Annotation]) -> list[_Annotation]:
 
 
 def _annotations(report: GateReport, root: Path | None) -> Iterator[_Annotation]:
+    if not report.files:
+        # A step that fails for it must say so where people look.
+        yield _Annotation(
+            level="error",
+            grade=(0,),
+            file="",
+            title="nothing to judge",
+            lines=("no checkpoint was judged: name files or folders that hold some",),
+        )
     for file in report.files:
         shown = path_below(file.path, root) or file.path
         if file.failure is not None:

@@ -69,6 +69,10 @@ def _describe_file(one: FileReport, wanted: Wanted) -> Iterator[Block]:
     yield from describe_metadata(manifest)
     yield from describe_findings(manifest.findings, everything=wanted.tensors)
     yield from describe_values(manifest.state_dicts, one.values, everything=wanted.tensors)
+    if one.identity is not None:
+        from ckptscope.reports.identity import describe_identity  # noqa: PLC0415 - seldom asked
+
+        yield from describe_identity(one.identity, tensors=False)
     if wanted.tensors:
         yield from list_tensors(manifest.state_dicts)
 

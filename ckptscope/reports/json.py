@@ -7,7 +7,7 @@ an escape.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Literal
 
@@ -37,6 +37,13 @@ from ckptscope.reports.values_json import TensorOut, tensors_out, values_by_tens
 INSPECT_SCHEMA: Literal["ckptscope/inspect/1"] = "ckptscope/inspect/1"
 
 
+class RootsOut(msgspec.Struct, frozen=True, kw_only=True):
+    """What the content of a state_dict is known by; empty where a tensor could not be read."""
+
+    root: str
+    root_up_to_names: str
+
+
 class StateDictOut(msgspec.Struct, frozen=True, kw_only=True):
     """A state_dict as the JSON shows it: counts beside the list of tensors."""
 
@@ -54,6 +61,7 @@ class StateDictOut(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, int] | None
     tensors: tuple[TensorOut, ...]
     modules: ModuleNode | None = None
+    identity: RootsOut | None = None
 
 
 class ScalarOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,8 +163,10 @@ def _file(report: FileReport) -> FileOut:
         byteorder=manifest.byteorder,
         format=dict(manifest.format_facts),
         state_dicts=tuple(
-            _state_dict(one, modules, values)
-            for one, modules in zip_longest(manifest.state_dicts, report.modules)
+            _state_dict(one, modules, values, roots)
+            for one, modules, roots in zip_longest(
+                manifest.state_dicts, report.modules, _roots(report)
+            )
         ),
         optimizers=manifest.optimizers,
         arrays=manifest.arrays,
@@ -181,6 +191,7 @@ def _state_dict(
     one: StateDict,
     modules: ModuleNode | None,
     values: Mapping[tuple[str, str], Sequence[TensorValues]],
+    roots: RootsOut | None,
 ) -> StateDictOut:
     return StateDictOut(
         path=one.path,
@@ -197,7 +208,14 @@ def _state_dict(
         versions=one.versions,
         tensors=tensors_out(one, values),
         modules=modules,
+        identity=roots,
     )
+
+
+def _roots(report: FileReport) -> Iterator[RootsOut]:
+    """Yield what the content of each state_dict is known by; nothing where that was not asked."""
+    for one in report.identity.state_dicts if report.identity is not None else ():
+        yield RootsOut(root=one.root, root_up_to_names=one.root_up_to_names)
 
 
 def _weights_only(answer: WeightsOnly | None) -> WeightsOnlyOut | None:

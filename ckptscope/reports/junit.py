@@ -47,6 +47,8 @@ def render_junit(report: GateReport) -> bytes:
     root = ET.Element("testsuites", name=_NAME)
     for file in report.files:
         root.append(_suite(file))
+    if not report.files:
+        root.append(_suite_of_nothing())
     if report.notices:
         suite = _empty_suite(f"policy {report.policy}", report.policy)
         suite.append(_case(_POLICY, report.policy, report.notices, run=None))
@@ -62,6 +64,16 @@ def render_junit(report: GateReport) -> bytes:
 
 def _empty_suite(name: str, path: str) -> ET.Element:
     return ET.Element("testsuite", name=escape_terminal(name), file=escape_terminal(path))
+
+
+def _suite_of_nothing() -> ET.Element:
+    """Return a suite with an error: no case at all would be taken for a success."""
+    suite = _empty_suite(_NAME, "")
+    case = _empty_case(_READING, _NAME)
+    said = "no checkpoint was judged"
+    ET.SubElement(case, "error", type="UsageError", message=said).text = said
+    suite.append(case)
+    return suite
 
 
 def _suite(file: GateFile) -> ET.Element:

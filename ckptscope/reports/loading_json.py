@@ -58,8 +58,11 @@ class ForecastOut(msgspec.Struct, frozen=True, kw_only=True):
     failure: Failure | None
 
 
-class DiffOut(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole object of `diff FILE --variant` and `diff FILE --config`."""
+class DiffOut(msgspec.Struct, frozen=True, kw_only=True, tag_field="mode", tag="load"):
+    """The whole object of `diff FILE --variant` and `diff FILE --config`.
+
+    Its `mode` tells it from what `diff` says of several files: see `reports.compared_json`.
+    """
 
     schema: Literal["ckptscope/diff/1"] = DIFF_SCHEMA
     files: tuple[ForecastOut, ...]
@@ -109,11 +112,6 @@ def render_explain_json(report: ExplainReport) -> bytes:
     """Return the explanation as JSON with a newline at its end."""
     out = ExplainOut(source=report.source, errors=tuple(map(_explanation, report.errors)))
     return encode(out) + b"\n"
-
-
-def diff_json_schema() -> bytes:
-    """Return the JSON schema of `diff FILE --variant`, indented."""
-    return _schema(DiffOut, DIFF_SCHEMA)
 
 
 def explain_json_schema() -> bytes:

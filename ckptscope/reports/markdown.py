@@ -95,9 +95,12 @@ def _list_lines(block: Outline | Entry | Listing | Table) -> list[str]:
 
 def _inline(parts: Sequence[Part]) -> str:
     """Return parts as one line; the tone says nothing here that the place does not."""
-    shown = "".join(
-        code_span(part.text) if isinstance(part, Name) else _words(part.text) for part in parts
-    )
+    shown = ""
+    for part in parts:
+        text = code_span(part.text) if isinstance(part, Name) else _words(part.text)
+        # Backticks of two spans side by side would be read as one longer run.
+        touches = shown.endswith("`") and text.startswith("`")
+        shown += f" {text}" if touches else text
     return shown.strip()
 
 

@@ -166,7 +166,8 @@ class _Frame(msgspec.Struct, frozen=True, kw_only=True):
                 *shown,
             )
         return Invocation(
-            execution_successful=all(one.failure is None for one in self.report.files),
+            execution_successful=bool(self.report.files)
+            and all(one.failure is None for one in self.report.files),
             exit_code=exit_code(self.report),
             exit_code_description=summary_text(self.report),
             tool_execution_notifications=shown,

@@ -22,6 +22,8 @@ _LEAST_KEY: Final = 24
 _BINS_TOGETHER: Final = 2
 #: Eight digits and more take more room than three and an exponent.
 _LONG: Final = 1e7
+#: One in a hundred, as in the finding about them.
+_NOTABLE_SHARE: Final = 0.01
 _NOTHING: Final = "▁"
 _HEIGHTS: Final = "▂▃▄▅▆▇█"
 
@@ -39,7 +41,7 @@ def describe_values(
     roles = {one.path: one.role for one in state_dicts}
     for path, group in groupby(values, key=lambda one: one.path):
         members = list(group)
-        tensors = sum(not one.part for one in members)
+        tensors = len({one.key for one in members})
         title = f"values of {count_text(tensors, 'tensors', rounded=False)} of "
         yield section(title, place(path))
         if roles.get(path) is Role.OPTIMIZER and not everything:
@@ -140,7 +142,9 @@ def share_of_zeros(count: int, total: int) -> str:
 def _oddities(one: TensorValues) -> str:
     if one.unread:
         return "not read"
-    counts = ((one.nan, "NaN"), (one.infinite, "Inf"), (one.denormals, "denormal"))
+    # In small dtypes a few small numbers are denormal by chance.
+    denormals = one.denormals if one.denormals >= _NOTABLE_SHARE * one.elements else 0
+    counts = ((one.nan, "NaN"), (one.infinite, "Inf"), (denormals, "denormal"))
     return ", ".join(f"{count:,} {word}" for count, word in counts if count)
 
 

@@ -35,6 +35,11 @@ class _Access:
         self._nested = nested
         self._storages = storages
 
+    @property
+    def contents(self) -> Contents:
+        """The checkpoint, without those inside its pickle."""
+        return self._contents
+
     def open(self, key: str) -> ByteSource:
         """Return a storage's elements.
 
@@ -84,6 +89,11 @@ class ManifestBuild(msgspec.Struct, frozen=True, eq=False):
 
     manifest: Manifest
     access: _Access
+
+    @property
+    def contents(self) -> Contents:
+        """The checkpoint that it was built from."""
+        return self.access.contents
 
     @property
     def graphs(self) -> tuple[PickleGraph, ...]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ckptscope.facts.values import Channels
 from ckptscope.tensors.scan_elements import Array
+from ckptscope.tensors.scan_statistics import Scratch
 
 #: Rows up to which they are looked at, some sixty bytes for each while they are compared. More have
 #: only embeddings of huge vocabularies, whose rows are no filters.
@@ -30,9 +31,11 @@ _LEAST_TABLE: Final = 1 << 12
 _FOLDS: Final = (np.uint64(31), np.uint64(47))
 #: Where a larger share of the rows agrees it is no chance, and they are not read again.
 _CHANCE_SHARE: Final = 0.125
-_WORDS: Final[tuple[np.dtype[np.generic], ...]] = tuple(map(np.dtype, ("u8", "u4", "u2", "u1")))
+_WORDS: Final[tuple[np.dtype[np.generic], ...]] = tuple(map(np.dtype, ("u4", "u2", "u1")))
 _Sums = npt.NDArray[np.uint64]
 _Indexes = npt.NDArray[np.int64]
+_NONE: Final[_Indexes] = np.empty(0, np.int64)
+_NO_SUMS: Final[_Sums] = np.empty(0, np.uint64)
 #: Says of a first row and a count whether any of these rows is to be read.
 Wanted = Callable[[int, int], bool]
 #: Yields the blocks that hold such rows once more, with the row at which each begins.
@@ -45,13 +48,16 @@ class Rows:
     Args:
         count: How many rows it has.
         compares: Whether equal rows are looked for.
+        scratch: Room to calculate in.
     """
 
-    def __init__(self, count: int, *, compares: bool) -> None:
+    def __init__(self, count: int, *, compares: bool, scratch: Scratch) -> None:
         self._count = count
         self._compares = compares
-        self._sums = np.zeros(count if compares else 0, np.uint64)
-        self._is_zero = np.ones(count, np.bool_)
+        self._scratch = scratch
+        self._sums: _Sums = np.zeros(count, np.uint64) if compares else _NO_SUMS
+        self._is_any = np.zeros(count, np.bool_)
+        self._may_be_zero = False
 
     def add(self, first: int, block: Array, numbers: Array, zeros: int) -> None:
         """Take in a block.
@@ -64,14 +70,16 @@ class Rows:
         """
         rows, width = block.shape
         if zeros < width:
-            self._is_zero[first : first + rows] = False
-        elif zeros < block.size:
-            is_any = np.logical_or.reduce(numbers.reshape(rows, -1), axis=1)
-            self._is_zero[first : first + rows] &= ~is_any
+            self._is_any[first : first + rows] = True
+        else:
+            self._may_be_zero = True
+            if zeros < block.size:
+                is_any = np.logical_or.reduce(numbers.reshape(rows, -1), axis=1)
+                self._is_any[first : first + rows] |= is_any
         if self._compares:
             sums = self._sums[first : first + rows]
             sums *= _STEP
-            sums += _sum_rows(block, seed=0)
+            sums += _sum_rows(block, 0, self._scratch)
 
     def channels(self, read_again: ReadAgain) -> Channels:
         """Return what was found.
@@ -79,8 +87,10 @@ class Rows:
         Args:
             read_again: Used where a few rows agree in their first sum.
         """
-        zero = np.flatnonzero(self._is_zero)
-        repeated, first = self._repeated(read_again)
+        repeated, first = self._repeated(read_again) if self._compares else (_NONE, _NONE)
+        if not self._may_be_zero and not repeated.size:
+            return Channels(count=self._count)
+        zero = np.flatnonzero(~self._is_any)
         return Channels(
             count=self._count,
             zero=zero.size,
@@ -93,46 +103,44 @@ class Rows:
 
     def _repeated(self, read_again: ReadAgain) -> tuple[_Indexes, _Indexes]:
         """Return the rows that are equal to an earlier one, and the first like each."""
-        nothing = np.empty(0, np.int64)
-        if not self._compares:
-            return nothing, nothing
-        ordered = np.sort(self._sums)
-        if not np.any(ordered[1:] == ordered[:-1]):
-            return nothing, nothing
-        rows = np.flatnonzero(~self._is_zero)
+        ordered = self._sums.copy()
+        ordered.sort()
+        if not np.count_nonzero(ordered[1:] == ordered[:-1]):
+            return _NONE, _NONE
+        rows = np.flatnonzero(self._is_any)
         _, inverse, counts = np.unique(self._sums[rows], return_inverse=True, return_counts=True)
         is_candidate = counts[inverse] > 1
         rows, groups = rows[is_candidate], inverse[is_candidate]
         if 0 < rows.size <= _CHANCE_SHARE * self._count:
-            both = np.stack((self._sums[rows], _sum_again(rows, read_again)), axis=1)
+            both = np.stack((self._sums[rows], self._sum_again(rows, read_again)), axis=1)
             groups = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
         _, firsts, groups = np.unique(groups, return_index=True, return_inverse=True)
         like = rows[firsts[groups]]
         is_repeated = like != rows
         return rows[is_repeated], like[is_repeated]
 
+    def _sum_again(self, rows: _Indexes, read_again: ReadAgain) -> _Sums:
+        """Return another sum of some rows, given in order."""
 
-def _sum_again(rows: _Indexes, read_again: ReadAgain) -> _Sums:
-    """Return another sum of some rows, given in order."""
+        def is_wanted(first: int, count: int) -> bool:
+            low, high = np.searchsorted(rows, (first, first + count))
+            return bool(low < high)
 
-    def is_wanted(first: int, count: int) -> bool:
-        low, high = np.searchsorted(rows, (first, first + count))
-        return bool(low < high)
-
-    again = np.zeros(rows.size, np.uint64)
-    for first, block in read_again(is_wanted):
-        low, high = np.searchsorted(rows, (first, first + block.shape[0]))
-        found = again[low:high]
-        found *= _STEP
-        found += _sum_rows(block[rows[low:high] - first], seed=1)
-    return again
+        again = np.zeros(rows.size, np.uint64)
+        for first, block in read_again(is_wanted):
+            low, high = np.searchsorted(rows, (first, first + block.shape[0]))
+            found = again[low:high]
+            found *= _STEP
+            found += _sum_rows(block[rows[low:high] - first], 1, self._scratch)
+        return again
 
 
-def _sum_rows(block: Array, *, seed: int) -> _Sums:
+def _sum_rows(block: Array, seed: int, scratch: Scratch) -> _Sums:
     """Return 64 bits for each row of a contiguous block."""
     words = _words(block)
-    folded = words >> _FOLDS[seed]
-    folded ^= words
+    folded = scratch.words(words.size, words.dtype).reshape(words.shape)
+    np.right_shift(words, _FOLDS[seed], out=folded)
+    np.bitwise_xor(folded, words, out=folded)
     sums: _Sums = np.einsum("ij,j->i", folded, _weights(words.shape[1], seed))
     return sums
 
@@ -140,8 +148,10 @@ def _sum_rows(block: Array, *, seed: int) -> _Sums:
 def _words(block: Array) -> _Sums:
     """Return the bytes of each row as integers: as wide ones as its length allows."""
     width = block.shape[1] * block.dtype.itemsize
+    if width % 8 == 0:
+        return block.view(np.uint64)
     word = next(word for word in _WORDS if width % word.itemsize == 0)
-    return block.view(np.uint8).view(word).astype(np.uint64, copy=False)
+    return block.view(np.uint8).view(word).astype(np.uint64)
 
 
 def _weights(count: int, seed: int) -> _Sums:

@@ -21,6 +21,7 @@ _MAGNITUDE: Final[dict[int, np.generic]] = {
     8: np.uint64(0x7FFF_FFFF_FFFF_FFFF),
 }
 _WORDS: Final[dict[int, np.dtype[np.generic]]] = {4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
+_SIGNED: Final[dict[int, np.dtype[np.generic]]] = {4: np.dtype(np.int32), 8: np.dtype(np.int64)}
 
 
 class FloatBits(msgspec.Struct, frozen=True, eq=False):
@@ -30,17 +31,31 @@ class FloatBits(msgspec.Struct, frozen=True, eq=False):
 
     Attributes:
         word: Integer of the same size.
+        signed: The same with a sign.
         magnitude: Mask of all bits but the sign.
         smallest_normal: Bits of the smallest normal number of the tensor's own dtype.
+        smallest_normal_value: That number.
         half_largest: Bits of half its largest number.
         half_largest_value: That number.
     """
 
     word: np.dtype[np.generic]
+    signed: np.dtype[np.generic]
     magnitude: np.generic
     smallest_normal: int
+    smallest_normal_value: float
     half_largest: int
     half_largest_value: float
+
+    def smallest(self, numbers: Array) -> int:
+        """Return the bits of the magnitude that is closest to zero.
+
+        Without a sign the smallest of positive numbers comes first; with one, of negative numbers.
+        """
+        of_positive = int(np.minimum.reduce(numbers.view(self.word)))
+        of_negative = int(np.minimum.reduce(numbers.view(self.signed)))
+        mask = int(self.magnitude)
+        return min(of_positive & mask, of_negative & mask)
 
 
 class Elements(msgspec.Struct, frozen=True, eq=False):
@@ -89,8 +104,10 @@ def elements_of(stored: np.dtype[np.generic]) -> Elements:
     word = _WORDS[work.itemsize]
     bits = FloatBits(
         word=word,
+        signed=_SIGNED[work.itemsize],
         magnitude=_MAGNITUDE[work.itemsize],
         smallest_normal=_bits(limits.smallest_normal, work, word),
+        smallest_normal_value=float(limits.smallest_normal),
         half_largest=_bits(work.type(limits.max) / 2, work, word),
         half_largest_value=float(limits.max) / 2,
     )

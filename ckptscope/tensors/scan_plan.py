@@ -5,12 +5,12 @@ Enters: a manifest. Leaves: an `Entry` for every tensor and every part of one, i
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
 from ckptscope.facts.dtypes import ITEM_BYTES
-from ckptscope.facts.tensors import Manifest, StateDict, TensorInfo
+from ckptscope.facts.tensors import Manifest, Role, StateDict, TensorInfo
 from ckptscope.tensors.spending import view_span
 
 #: What makes two tensors the same elements.
@@ -33,11 +33,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tensor: TensorInfo
 
 
+class Task(NamedTuple):
+    """A view to be gone over.
+
+    Attributes:
+        view: What tells it from others.
+        tensor: The first tensor that is it.
+        has_channels: Whether its rows may be channels; those of an optimizer's tensors are none.
+    """
+
+    view: View
+    tensor: TensorInfo
+    has_channels: bool
+
+
 class Errand(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A storage, and a tensor for each of its distinct views."""
+    """A storage, and what is to be gone over in it."""
 
     storage: str
-    tensors: tuple[TensorInfo, ...]
+    tasks: tuple[Task, ...]
 
 
 def list_entries(manifest: Manifest) -> Iterator[Entry]:
@@ -68,13 +82,20 @@ def view_of(tensor: TensorInfo) -> View:
 
 def plan_errands(entries: Iterable[Entry]) -> tuple[Errand, ...]:
     """Return what is to be read, in the order in which its storages are first used."""
-    views: dict[str, dict[View, TensorInfo]] = {}
+    storages: dict[str, dict[View, Task]] = {}
     for entry in entries:
-        if entry.tensor.storage is not None:
-            known = views.setdefault(entry.tensor.storage, {})
-            known.setdefault(view_of(entry.tensor), entry.tensor)
+        tensor = entry.tensor
+        if tensor.storage is not None:
+            tasks = storages.setdefault(tensor.storage, {})
+            view = view_of(tensor)
+            known = tasks.get(view)
+            has_channels = entry.state_dict.role is not Role.OPTIMIZER
+            if known is None:
+                tasks[view] = Task(view, tensor, has_channels)
+            elif has_channels and not known.has_channels:
+                tasks[view] = known._replace(has_channels=True)
     return tuple(
-        Errand(storage=storage, tensors=tuple(known.values())) for storage, known in views.items()
+        Errand(storage=storage, tasks=tuple(tasks.values())) for storage, tasks in storages.items()
     )
 
 
@@ -88,5 +109,9 @@ def span_bytes(tensor: TensorInfo) -> int:
 
 def bytes_to_scan(manifest: Manifest) -> int:
     """Return how many bytes a pass over all values goes over."""
-    errands = plan_errands(list_entries(manifest))
-    return sum(span_bytes(tensor) for errand in errands for tensor in errand.tensors)
+    return bytes_of(plan_errands(list_entries(manifest)))
+
+
+def bytes_of(errands: Iterable[Errand]) -> int:
+    """Return how many bytes some errands go over."""
+    return sum(span_bytes(task.tensor) for errand in errands for task in errand.tasks)

@@ -23,7 +23,9 @@ from ckptscope.tensors.scan_elements import Array, elements_of
 from ckptscope.tensors.scan_plan import (
     Entry,
     Errand,
+    Task,
     View,
+    bytes_of,
     list_entries,
     plan_errands,
     span_bytes,
@@ -33,8 +35,10 @@ from ckptscope.tensors.scan_statistics import Scratch, Statistics
 from ckptscope.tensors.values import Span, finish, open_span
 
 #: Bytes of a storage that are held at once. With what is calculated from them they stay in a
-#: processor's second and third cache: smaller pieces cost more calls, larger ones more misses.
-CHUNK_BYTES: Final = 256 << 10
+#: processor's second and third cache: smaller pieces cost more calls, larger ones more misses. From
+#: 256 KiB on the C library of Linux gives the memory of each piece back to the system before it
+#: asks for that of the next, page by page.
+CHUNK_BYTES: Final = 192 << 10
 #: Bytes of a storage, on average, for each thread. Smaller ones spend so much of their time in the
 #: interpreter, where threads wait for each other, that two are slower than one (storages of 100 KB:
 #: 0.4 GB/s with two, 0.7 with one; of 38 MB: 2.2 and 1.5).
@@ -75,8 +79,9 @@ def scan_values(
 
 def _threads(jobs: int, errands: Sequence[Errand]) -> int:
     """Return how many threads are worth it: of small storages one is as fast as two."""
-    total = sum(span_bytes(tensor) for errand in errands for tensor in errand.tensors)
-    worth = total // (_LEAST_FOR_THREAD * max(len(errands), 1))
+    if jobs <= 1:
+        return 1
+    worth = bytes_of(errands) // (_LEAST_FOR_THREAD * max(len(errands), 1))
     return max(min(jobs, len(errands), worth), 1)
 
 
@@ -157,31 +162,30 @@ class _Run:
             with self._lock:
                 source = self._build.open_storage(errand.storage)
         except ArtifactError as error:
-            for tensor in errand.tensors:
-                self.results[view_of(tensor)] = _unread(tensor, error)
+            for task in errand.tasks:
+                self.results[task.view] = _unread(task.tensor, error)
             return
         allowed = max(_MOST_TIMES * source.size, _SMALL_BYTES)
-        for tensor in errand.tensors:
-            allowed -= span_bytes(tensor)
+        for task in errand.tasks:
+            allowed -= span_bytes(task.tensor)
             try:
                 if allowed < 0:
                     raise TensorLayoutError(
                         f"its storage has been gone over {_MOST_TIMES} times for other views of it"
                     )
-                found = self._scan_tensor(tensor, source, scratch)
+                found = self._scan_view(task, source, scratch)
             except ArtifactError as error:
-                found = _unread(tensor, error)
-            self.results[view_of(tensor)] = found
+                found = _unread(task.tensor, error)
+            self.results[task.view] = found
 
-    def _scan_tensor(
-        self, tensor: TensorInfo, source: ByteSource, scratch: Scratch
-    ) -> TensorValues:
+    def _scan_view(self, task: Task, source: ByteSource, scratch: Scratch) -> TensorValues:
+        tensor = task.tensor
         span = open_span(self._build, tensor, source)
         if span.start == span.end:
             return TensorValues(path="", key="", elements=tensor.elements)
-        repeats, dimensions = dimensions_of(tensor, keep_rows=True)
+        repeats, dimensions = dimensions_of(tensor, keep_rows=task.has_channels)
         statistics = Statistics(elements_of(span.dtype), tensor.elements // repeats, scratch)
-        rows = _rows(tensor, dimensions)
+        rows = _rows(tensor, dimensions, scratch) if task.has_channels else None
         for block, values in self._read(tensor, span, dimensions):
             zeros = statistics.zeros
             numbers = statistics.add(values)
@@ -241,12 +245,13 @@ class _Run:
                 self._progress(values.nbytes)
 
 
-def _rows(tensor: TensorInfo, dimensions: Dimensions) -> Rows | None:
+def _rows(tensor: TensorInfo, dimensions: Dimensions, scratch: Scratch) -> Rows | None:
     """Return what looks at the rows of a tensor; None where they tell nothing, or too many."""
     if not tensor.shape or tensor.shape[0] > MOST_ROWS or 0 in (tensor.stride or ())[:1]:
         return None
     inner = [one.size for one in dimensions if not one.is_rows]
-    return Rows(tensor.shape[0], compares=tensor.shape[0] > 1 and bool(inner))
+    compares = tensor.shape[0] > 1 and bool(inner)
+    return Rows(tensor.shape[0], compares=compares, scratch=scratch)
 
 
 def _unread(tensor: TensorInfo, error: ArtifactError) -> TensorValues:

@@ -2,7 +2,7 @@
 
 Enters: a manifest's build and a tensor of it. Leaves: a numpy array, bfloat16 and the float8 types
 as `ml_dtypes`; or a count over the elements, for which no more than a piece of them is held at
-once. Of this room only this module and those whose names start with `scan` import numpy.
+once. `.importlinter` names the modules of this room that import numpy.
 """
 
 import ml_dtypes

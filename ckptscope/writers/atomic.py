@@ -32,8 +32,9 @@ def writing_file(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
     if final.is_dir():
         raise UsageError(f"expected a file to write, found the folder {str(final)!r}")
     _check_absent(final, overwrite)
-    if final.exists() and not final.is_file():
-        with final.open("wb") as special:
+    # As it was given: /dev/stdout leads to a pipe, which has no path.
+    if Path(path).exists() and not Path(path).is_file():
+        with Path(path).open("wb") as special:
             yield special
         return
     partial = _beside(final)
@@ -50,20 +51,24 @@ def writing_file(path: str | os.PathLike[str], *, overwrite: bool = True) -> Ite
 
 
 @contextmanager
-def writing_directory(path: str | os.PathLike[str]) -> Iterator[Path]:
+def writing_directory(path: str | os.PathLike[str], *, into_empty: bool = False) -> Iterator[Path]:
     """Make a folder beside `path` and rename it to `path` at the end.
+
+    Args:
+        path: What it will be.
+        into_empty: Whether it may take the place of an empty folder.
 
     Raises:
         UsageError: `path` exists, or its parent does not.
     """
-    final = Path(path)
+    final = Path(os.path.realpath(path)) if into_empty else Path(path)
     _check_parent(final)
-    _check_absent(final, overwrite=False)
+    _check_free(final, into_empty)
     partial = _beside(final)
     partial.mkdir()
     try:
         yield partial
-        _check_absent(final, overwrite=False)
+        _check_free(final, into_empty)
         partial.rename(final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -92,3 +97,9 @@ def _check_parent(final: Path) -> None:
 def _check_absent(final: Path, overwrite: bool) -> None:
     if not overwrite and (final.exists() or final.is_symlink()):
         raise UsageError(f"expected nothing at {str(final)!r}, found a file or folder")
+
+
+def _check_free(final: Path, into_empty: bool) -> None:
+    if into_empty and final.is_dir() and not any(final.iterdir()):
+        return
+    _check_absent(final, overwrite=False)

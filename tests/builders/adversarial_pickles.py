@@ -314,6 +314,16 @@ _DOTTED = [
         ),
         gives=eval,
     ),
+    Case(
+        "a function of a module through another",
+        pickle4(stack_global("json", "codecs.open")),
+        told="codecs.open",
+    ),
+    Case(
+        "torch through a third party",
+        pickle4(stack_global("mylab.nets", "torch.load")),
+        told="torch.load",
+    ),
     Case("the loader of a module", pickle4(stack_global("json", "__loader__.load_module"))),
     Case(
         "the program of a package",
@@ -662,6 +672,39 @@ _LOOKED_UP = [
         told="pkgutil.resolve_name",
         gives=PID,
     ),
+    Case(
+        "a ufunc of numpy that is none",
+        pickle2(reduce(call("numpy.core", "_ufunc_reconstruct", "os", "getpid"))),
+        told="os.getpid",
+    ),
+    Case(
+        "a path of names that torch resolves",
+        pickle2(call("torch._utils", "_import_dotted_name", "os.getpid")),
+        told="torch._utils._import_dotted_name",
+        gives=os.getpid,
+    ),
+    Case(
+        "getattr with arguments out of another call",
+        pickle2(GETATTR, call("builtins", "tuple", [OS, "getpid"]), "REDUCE", value(()), "REDUCE"),
+        told="builtins.getattr",
+        gives=PID,
+    ),
+    Case(
+        "a storage out of bytes that change after the call",
+        pickle4(
+            global_("torch.storage", "_load_from_bytes"),
+            Raw(CODE["BYTEARRAY8"] + bytes(8)),
+            "MEMOIZE",
+            "TUPLE1",
+            "REDUCE",
+            "POP",
+            CODE["BINGET"] + b"\x00",
+            "MARK",
+            value(1),
+            "APPENDS",
+        ),
+        told="torch.storage._load_from_bytes",
+    ),
     Case("pydoc.locate", pickle2(reduce(call("pydoc", "locate", "os.getpid"))), gives=PID),
     Case(
         "partial of a call",
@@ -756,6 +799,63 @@ _CHANGED = [
     ),
 ]
 
+#: Functions that hand on what they are given: what is set there is set on the class.
+_NAMESPACE = global_("argparse", "Namespace")
+_OBJECTS = call("numpy", "dtype", "O8", False, True)
+_SAME = global_("torch.jit._pickle", "build_intlist")
+_SET = (None, {"x": 1})
+
+_HANDED_ON = [
+    Case(
+        "BUILD on a class that a scalar of objects hands back",
+        pickle2(build(call("numpy.core.multiarray", "scalar", _OBJECTS, _NAMESPACE), _SET)),
+        told="argparse.Namespace",
+    ),
+    Case(
+        "BUILD on a class that an object scalar hands back",
+        pickle2(build(call("numpy", "object_", _NAMESPACE), _SET)),
+        told="argparse.Namespace",
+    ),
+    Case(
+        "BUILD on a class that a function of TorchScript hands back",
+        pickle2(build(reduce(_SAME, _NAMESPACE), _SET)),
+        told="argparse.Namespace",
+    ),
+    Case(
+        "BUILD on an alias of a class",
+        pickle2(build(call("types", "GenericAlias", _NAMESPACE, ()), {"x": 1})),
+        told="argparse.Namespace",
+    ),
+    Case(
+        "BUILD on what a bound function hands back",
+        pickle2(build(reduce(call("functools", "partial", _SAME, _NAMESPACE)), _SET)),
+        told="argparse.Namespace",
+    ),
+    Case(
+        "BUILD on what copyreg makes by an object of the file",
+        pickle2(
+            build(
+                call(
+                    "copyreg",
+                    "_reconstructor",
+                    _NAMESPACE,
+                    call("types", "SimpleNamespace"),
+                    None,
+                ),
+                _SET,
+            )
+        ),
+    ),
+    Case(
+        "attributes that torch sets on what another function gives",
+        pickle2(
+            call("torch._tensor", "_rebuild_from_type_v2", _SAME, _NAMESPACE, (_NAMESPACE,), {}),
+            "POP",
+            "NONE",
+        ),
+    ),
+]
+
 _NUMBERED = [
     Case("EXT1", pickle2(Raw(CODE["EXT1"] + b"\x07"))),
     Case("EXT2", pickle2(Raw(CODE["EXT2"] + b"\x07\x01"))),
@@ -768,12 +868,60 @@ _NUMBERED = [
     ),
 ]
 
+#: What CPython's unpicklers read over, and a stricter reader would stop at.
+_READ_OVER = [
+    Case(f"a call behind {name}", pickle4(Raw(before), RUN), told="os.getpid", gives=PID)
+    for name, before in {
+        "a memo index with zeros in front": b"Np010\n0",
+        "an octal number of C": b"I010\n0",
+        "a number that ends with NUL": b"I1\0x\n0",
+        "bytes that are appended to": b"\x96" + bytes(8) + b"(K\x01e0",
+        "an item of a list that is replaced": b"]K\x01aK\x00K\x05s0",
+        "a state of None on a list": b"]Nb0",
+        "nothing that is appended to a number": b"K\x01(e0",
+        "nothing that is set in a number": b"K\x01(u0",
+        "nothing that is added to a number": b"K\x01(\x900",
+        "arguments out of another call": b"cbuiltins\nlist\ncbuiltins\ntuple\n(]tRR0",
+    }.items()
+]
+
 _DAMAGED = [
     Case(
         "a number as an operand after the call",
         pickle4(RUN, "POP", value(42), short("x"), "STACK_GLOBAL"),
     ),
     Case("the memo lacks an entry after the call", pickle4(RUN, "POP", CODE["BINGET"] + b"\x03")),
+    Case(
+        "the list changes that a name is computed of",
+        pickle4(
+            global_("builtins", "bytes"),
+            value([0x6F, 0x73]),
+            "MEMOIZE",
+            "TUPLE1",
+            "REDUCE",
+            "MEMOIZE",
+            "POP",
+            CODE["BINGET"] + b"\x00",
+            value(0),
+            value(0x72),
+            "SETITEM",
+            "POP",
+            reduce(
+                stack_global(
+                    Raw(
+                        asm(
+                            global_("_codecs", "decode"),
+                            CODE["BINGET"] + b"\x01",
+                            "TUPLE1",
+                            "REDUCE",
+                        )
+                    ),
+                    "getpid",
+                )
+            ),
+        ),
+        gives=PID,
+    ),
     Case("no STOP after the call", asm(proto(2), RUN)),
     Case("an unknown opcode after the call", asm(proto(2), RUN, b"\xff")),
 ]
@@ -917,6 +1065,68 @@ _BENIGN = [
         "logging.getLogger",
     ),
     Case(
+        "a function that is called like a module",
+        pickle2(value([global_("mylab.tools", "inspect"), global_("mylab.web", "requests")])),
+        Outcome.UNKNOWN,
+        "mylab.tools.inspect",
+    ),
+    Case(
+        "a package that is called like the tests of Python",
+        pickle2(new("test.models", "Net"), "POP", new("compiler.nets", "Net")),
+        Outcome.UNKNOWN,
+        "test.models.Net",
+    ),
+    Case(
+        "the mode of a layer",
+        pickle2(reduce(GETATTR, new("torch.nn.modules.linear", "Linear"), "eval")),
+        Outcome.UNKNOWN,
+        "torch.nn.modules.linear.Linear.eval",
+    ),
+    Case(
+        "the call of an object",
+        pickle2(reduce(GETATTR, new("mylab.nets", "Net"), "__call__")),
+        Outcome.UNKNOWN,
+        "mylab.nets.Net.__call__",
+    ),
+    Case(
+        "a bound method of Python 2",
+        pickle2(call("types", "MethodType", global_("mylab.nets", "fit"), new("mylab", "Net"))),
+        Outcome.UNKNOWN,
+        "types.MethodType",
+    ),
+    Case(
+        "options of optparse",
+        pickle2(build(new("optparse", "Values"), {"lr": 0.1})),
+        Outcome.UNKNOWN,
+        "optparse.Values",
+    ),
+    Case(
+        "a ufunc of numpy",
+        pickle2(call("numpy.core", "_ufunc_reconstruct", "numpy", "tanh")),
+        Outcome.UNKNOWN,
+        "numpy.tanh",
+    ),
+    Case(
+        "a tensor of another type",
+        pickle2(
+            call(
+                "torch._tensor",
+                "_rebuild_from_type_v2",
+                global_("torch._utils", "_rebuild_tensor_v2"),
+                global_("torch.nn.parameter", "Parameter"),
+                (),
+                {"x": 1},
+            )
+        ),
+        Outcome.CLEAN,
+    ),
+    Case(
+        "an annotation of a list",
+        pickle2(call("types", "GenericAlias", global_("builtins", "list"), (1,))),
+        Outcome.CLEAN,
+    ),
+    Case("bytes that can change", pickle4(CODE["BYTEARRAY8"] + bytes(8)), Outcome.CLEAN),
+    Case(
         "an operator of arithmetic",
         pickle2(value([global_("_operator", "add")])),
         Outcome.UNKNOWN,
@@ -932,10 +1142,10 @@ def _words(text: str) -> list[str]:
 #: Names of the public advisories, and those of the same kind that their fixes do not list.
 ADVISED = _words(
     """
-_aix_support._read_cmd_output _interpreters.run_string _io.FileIO _operator.attrgetter
+_aix_support._read_cmd_output _codecs.register _interpreters.run_string _io.FileIO _operator.attrgetter
 _operator.methodcaller _osx_support._find_build_tool _osx_support._read_output _pickle.loads
 _posixsubprocess.fork_exec _pyrepl.pager.pipe_pager _xxsubinterpreters.run_string
-aiohttp.client.ClientSession ast.literal_eval asyncio.create_subprocess_shell
+aiohttp.client.ClientSession argparse.FileType ast.literal_eval asyncio.create_subprocess_shell
 asyncio.unix_events._UnixSubprocessTransport._start atexit.register bdb.Bdb.run
 builtins.__build_class__ builtins.breakpoint builtins.compile builtins.delattr builtins.exec
 builtins.globals builtins.help builtins.input builtins.open builtins.vars cProfile.run
@@ -955,7 +1165,7 @@ logging.config.dictConfig logging.config.listen logging.handlers.SocketHandler m
 marshal.loads mock.mock._importer multiprocessing.Process multiprocessing.util.spawnv_passfds
 nt.system numpy.DataSource numpy.ctypeslib.load_library numpy.distutils.exec_command.exec_command
 numpy.f2py.crackfortran._eval_length numpy.f2py.crackfortran.getlincoef
-numpy.f2py.crackfortran.myeval numpy.fromfile numpy.lib.npyio.load numpy.load numpy.memmap
+numpy.f2py.crackfortran.myeval numpy.fromfile numpy.lib.npyio.load numpy.lib.add_newdoc numpy.load numpy.memmap
 numpy.save numpy.testing._private.utils.runstring operator.itemgetter os.popen os.posix_spawn
 os.startfile pandas.eval pandas.read_pickle pathlib.Path.unlink pdb.run pickle.Unpickler
 pip._internal.main pip.main pkg_resources.run_script pkgutil.resolve_name platform.popen
@@ -967,13 +1177,18 @@ socketserver.TCPServer sqlite3.connect ssl.get_server_certificate string.Formatt
 subprocess.getoutput sympy.sympify sys._getframe sys.modules sys.settrace tarfile.open
 telnetlib.Telnet tempfile.NamedTemporaryFile test.support.script_helper.assert_python_ok
 threading.Timer timeit.timeit tkinter.Tcl torch._dynamo.guards.GuardBuilder.get
-torch._inductor.codecache.compile_file torch.compile torch.distributed.rpc.rpc_sync
+torch._inductor.codecache.compile_file torch._guards.Source.get_value
+torch._strobelight.compile_time_profiler.get_fburl torch.compile torch.cuda.CUDAPluggableAllocator
+torch.distributed.checkpoint.filesystem.FileSystemReader.read_metadata
+torch.distributed.flight_recorder.components.builder.transform_ft torch.distributed.rpc.rpc_sync
+torch.export.pt2_archive._package.load_pt2 torch.fx._graph_pickler.GraphPickler.loads
+torch.fx.operator_schemas._torchscript_type_to_python_type
 torch.fx.experimental.symbolic_shapes.ShapeEnv.evaluate_guards_expression
 torch.fx.graph_module.reduce_graph_module torch.hub.load torch.hub.load_state_dict_from_url
 torch.jit.load torch.jit.unsupported_tensor_ops.execWrapper torch.load
 torch.multiprocessing.spawn torch.ops.load_library torch.package.PackageImporter torch.save
 torch.serialization.add_safe_globals torch.serialization.load torch.testing._internal.common_utils.shell
-torch.utils._config_module.ConfigModule.load_config torch.utils.benchmark.Timer
+torch.utils._pytree.treespec_loads torch.utils._config_module.ConfigModule.load_config torch.utils.benchmark.Timer
 torch.utils.bottleneck.__main__.run_autograd_prof torch.utils.collect_env.run
 torch.utils.collect_env.run_and_read_all torch.utils.cpp_extension.load_inline
 torch.utils.data.datapipes.utils.decoder.basichandlers trace.Trace.run trace.Trace.runctx
@@ -1001,7 +1216,9 @@ CASES: list[Case] = [
     *_COMPUTED,
     *_LOOKED_UP,
     *_CHANGED,
+    *_HANDED_ON,
     *_NUMBERED,
+    *_READ_OVER,
     *_DAMAGED,
     *_BENIGN,
     *map(_advised, ADVISED),

@@ -1,9 +1,11 @@
 """The examples of the README: `python -m tests.docs.readme_example` writes them anew.
 
-Enters: the demonstration file of S, the same under a name that does not fit, and a pasted error.
+Enters: the demonstration file of S with its manifest, the same under a name that does not fit, the
+same converted to another container and dialect, and a pasted error.
 Leaves: what the commands print of them, with some rows of the long tables left out.
 """
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -11,10 +13,16 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from ckptscope.writers.safetensors import write_safetensors
 from fixtures.build import build, demo_set
+from fixtures.checkpoint import network_tensors, released
+from fixtures.convnextpose import Dialect
 
 README = Path(__file__).parents[2] / "README.md"
 SHOWN, MISNAMED, PASTED = "ConvNeXtPose_S.tar", "ConvNeXtPose_XS.tar", "error.txt"
+MANIFEST = "ConvNeXtPose_S.ckpt.json"
+CONVERTED = "converted.safetensors"
+UNPACKED = "S.safetensors"
 COLUMNS = 92
 
 
@@ -36,8 +44,11 @@ EXAMPLES = (
     Example("inspect", ("inspect", SHOWN, "--depth", "1")),
     Example("paper", ("diff", "--paper", MISNAMED), code=1),
     Example("variant", ("diff", SHOWN, "--variant", "XS"), code=1),
+    Example("compare", ("diff", SHOWN, CONVERTED)),
     Example("explain", ("explain", PASTED)),
     Example("gate", ("gate", MISNAMED), code=1),
+    Example("identity", ("identity", "--verify", MANIFEST, MISNAMED)),
+    Example("unpack", ("unpack", SHOWN, "-o", UNPACKED, "--strip-prefix", "--dtype", "bfloat16")),
 )
 
 _LEFT_OUT = ("torch.FloatStorage", "torch.LongStorage")
@@ -62,7 +73,12 @@ def build_shown(folder: Path) -> None:
     """Build the files that are shown."""
     build(next(one for one in demo_set() if one.name == SHOWN), folder)
     (folder / MISNAMED).hardlink_to(folder / SHOWN)
+    # Its tensors again, as somebody would have converted them for another code base.
+    recipe = dataclasses.replace(released("S"), dialect=Dialect.INDEXED, prefix="")
+    write_safetensors(folder / CONVERTED, network_tensors(recipe))
     (folder / PASTED).write_text(_PASTE, encoding="utf-8")
+    arguments = (sys.executable, "-m", "ckptscope", "identity", SHOWN, "-o", MANIFEST)
+    subprocess.run(arguments, cwd=folder, check=True)
 
 
 def render_example(example: Example, folder: Path) -> str:

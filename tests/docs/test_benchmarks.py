@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import CASES, Case, Judgement
+from benchmarks.case import Case, Judgement
+from benchmarks.cases import CASES
 from benchmarks.measure import Program, Sample, Series, run_once
 from benchmarks.table import render_tables, write_tables
 

@@ -152,6 +152,14 @@ def test_without_files_the_request_is_wrong(runner):
     assert runner.outputs == {}
 
 
+def test_where_nothing_is_a_checkpoint_the_step_fails_and_nothing_passes(runner):
+    (runner.workspace / "weights").mkdir()
+    done = runner.run(GATE, paths=str(ROOT), files="weights")
+    assert done.returncode == 2
+    assert runner.outputs["verdict"] == "inconclusive"
+    assert re.search(r"^::error .*no checkpoint was judged", done.stdout, re.MULTILINE)
+
+
 def test_the_install_step_makes_the_program_that_the_next_step_calls(tmp_path):
     # A copy, for a build writes into the folder that it builds from.
     action = tmp_path / "action"

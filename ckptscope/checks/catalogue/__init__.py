@@ -17,7 +17,7 @@ from ckptscope.checks.catalogue import (
     values,
 )
 from ckptscope.checks.catalogue.entry import Entry
-from ckptscope.facts.findings import Code, Finding
+from ckptscope.facts.findings import Code
 
 _ROOMS: Final = (containers, pickles, tensors, safety, values, architecture, training, policy)
 
@@ -44,10 +44,4 @@ def entries_of(prefix: str) -> tuple[Entry, ...]:
     return tuple(entry for code, entry in CATALOGUE.items() if code.value.startswith(prefix))
 
 
-def remedy_of(finding: Finding) -> str:
-    """Say what to do about a finding: its own advice, which knows the case, else its code's."""
-    entry = CATALOGUE.get(finding.code)
-    return finding.help or (entry.remedy if entry is not None else "")
-
-
-__all__ = ["CATALOGUE", "GROUPS", "Entry", "entries_of", "remedy_of"]
+__all__ = ["CATALOGUE", "GROUPS", "Entry", "entries_of"]

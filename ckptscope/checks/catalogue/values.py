@@ -34,8 +34,9 @@ ENTRIES: tuple[Entry, ...] = (
         severity=Severity.WARNING,
         evidence="The tensor and its shape.",
         why="Its layer passes nothing on but its bias. A layer that was never trained, was loaded "
-        "from nothing, or was masked away. Biases, buffers and single numbers are not counted: "
-        "zero is an ordinary start for them.",
+        "from nothing, or was masked away. Biases, buffers, masks and single numbers are not "
+        "counted: zero is an ordinary start for them. Told for information where neither the name "
+        "nor anything else says that it is a weight and no buffer.",
         remedy="If the layer was meant to be trained, see whether the optimizer had it and whether "
         "its weights were copied. If it is not used, leave it out of the file.",
         silence="Layers that start at zero on purpose (zero-initialised projections, LoRA's second "
@@ -47,7 +48,8 @@ ENTRIES: tuple[Entry, ...] = (
         severity=Severity.WARNING,
         evidence="The tensor, its shape and the number.",
         why="All channels of the layer do the same. No training leaves that; it is a placeholder, "
-        "a fixed filter, or a weight whose values were lost when it was converted.",
+        "a fixed filter, or a weight whose values were lost when it was converted. Told for "
+        "information where neither the name nor anything else says that it is a weight.",
         remedy="See where the weight was made. Fixed filters are better saved as buffers, which "
         "are not counted.",
         silence="For fixed filters such as averages, by key.",
@@ -74,7 +76,7 @@ ENTRIES: tuple[Entry, ...] = (
         why="These outputs say the same whatever the input is; of transposed convolutions, whose "
         "first dimension is the input, these inputs are not looked at. Channels that were pruned "
         "cost as much time and memory as before until they are cut out. Less than a tenth of a "
-        "layer is told for information.",
+        "layer is told for information, and so is what may be no weight by its name.",
         remedy="If they were pruned, cut them out of this layer and the next. If not, see why they "
         "died: learning rate, weight decay, a bias that shut them off.",
         silence="Bases that vanish in places (Fourier transforms), padding rows: waive it by key.",
@@ -87,7 +89,8 @@ ENTRIES: tuple[Entry, ...] = (
         why="They compute the same and are updated alike, so they stay equal: the layer is as wide "
         "as its distinct filters. Weights that were copied to widen a layer, or started without "
         "randomness, look like this. Layers whose filters are all equal are fixed ones and are "
-        "not counted. Less than a tenth of a layer is told for information.",
+        "not counted. Less than a tenth of a layer is told for information, and so is what may be "
+        "no weight by its name.",
         remedy="Start widened layers from copies with a little noise; or keep one filter of each.",
         silence="Rows of an embedding that no training text used may be equal: waive it by key.",
     ),
@@ -99,7 +102,8 @@ ENTRIES: tuple[Entry, ...] = (
         why="The norm divides by the root of it: a negative one gives NaN in eval mode, and is "
         "left by damage, a conversion, or averaging with weights that are none. Zero, which is a "
         "warning, multiplies what the channel gets by 316 (with eps 1e-5), and means that its "
-        "input never changed.",
+        "input never changed; where the scale of the channel is zero, too, nothing comes of it, "
+        "and it is told for information.",
         remedy="Gather the statistics anew: a few hundred batches in train mode without gradients.",
     ),
     Entry(
@@ -124,7 +128,8 @@ ENTRIES: tuple[Entry, ...] = (
         why="Weights of as many dimensions in one network, scaled by the root of their fan-in, "
         "seldom differ more than thirty times. A layer that runs away, one that decayed to "
         "nothing, or one that was scaled twice stands out. Up to a thousand times it is told for "
-        "information: heads of detectors differ as much.",
+        "information: heads of detectors differ as much. Rows of embeddings, which are not summed, "
+        "are not scaled.",
         remedy="Look at the layer's gradient and at its learning rate; after a conversion compare "
         "it with the original.",
     ),

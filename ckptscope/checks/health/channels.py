@@ -39,11 +39,15 @@ def check_channels(state_dict: StateDict, subjects: Sequence[Subject]) -> Iterat
 def _by_severity(
     subjects: Sequence[Subject], count: Callable[[Channels], int]
 ) -> Iterator[tuple[Severity, list[Subject]]]:
-    """Part layers in which many channels are concerned from those in which few are."""
+    """Part weights in which many channels are concerned from the others."""
     groups: dict[Severity, list[Subject]] = {Severity.WARNING: [], Severity.INFO: []}
     for one in subjects:
         channels = one.values.channels
-        is_notable = channels is not None and count(channels) >= _NOTABLE_SHARE * channels.count
+        is_notable = (
+            one.is_certain
+            and channels is not None
+            and count(channels) >= _NOTABLE_SHARE * channels.count
+        )
         groups[Severity.WARNING if is_notable else Severity.INFO].append(one)
     yield from groups.items()
 

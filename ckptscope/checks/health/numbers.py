@@ -66,11 +66,15 @@ def check_moments(state_dict: StateDict, subjects: Sequence[Subject]) -> Iterato
 
 def check_weights(state_dict: StateDict, subjects: Sequence[Subject]) -> Iterator[Finding]:
     """Find values that are numbers, and odd ones for a network."""
-    zero = [_zero(one) for one in subjects if _is_oddly_zero(one)]
-    yield from gather(state_dict, Code.VALUES_ZERO, Severity.WARNING, zero, "are all zero")
-    constant = [_constant(one) for one in subjects if _is_oddly_constant(one)]
-    many = "are constant: each holds one number throughout"
-    yield from gather(state_dict, Code.VALUES_CONSTANT, Severity.WARNING, constant, many)
+    zeros = [one for one in subjects if _is_oddly_zero(one)]
+    constants = [one for one in subjects if _is_oddly_constant(one)]
+    # What may be a buffer is told for information: tables that are filled later, averages.
+    for severity, is_certain in ((Severity.WARNING, True), (Severity.INFO, False)):
+        zero = [_zero(one) for one in zeros if one.is_certain is is_certain]
+        yield from gather(state_dict, Code.VALUES_ZERO, severity, zero, "are all zero")
+        constant = [_constant(one) for one in constants if one.is_certain is is_certain]
+        many = "are constant: each holds one number throughout"
+        yield from gather(state_dict, Code.VALUES_CONSTANT, severity, constant, many)
     denormal = [_denormal(one) for one in subjects if _is_denormal(one)]
     many = "hold numbers too small to be normal (denormal)"
     yield from gather(state_dict, Code.VALUES_DENORMAL, Severity.INFO, denormal, many)
@@ -98,7 +102,10 @@ def _is_unexpectedly_infinite(one: Subject) -> bool:
     # A mask that is added before a softmax holds minus infinity where nothing may be looked at, and
     # zero elsewhere; masks are told by that and not by their names.
     is_mask = not values.positive_infinite and not values.nan and not (values.least or 0)
-    return not (is_mask and values.zeros and values.least == values.greatest)
+    is_mask = is_mask and values.least == values.greatest
+    # The number alone that such masks are filled with, -1e9, is infinite in float16.
+    is_filler = values.elements == 1 and "mask" in one.leaf
+    return not (is_mask and (values.zeros or is_filler))
 
 
 def _infinite(one: Subject) -> Remark:
@@ -127,7 +134,9 @@ def _zero(one: Subject) -> Remark:
     shape = "×".join(map(str, one.tensor.shape))
     return Remark(
         name=one.name,
-        message="a weight is all zero: its layer passes nothing on",
+        message="a weight is all zero: its layer passes nothing on"
+        if one.is_certain
+        else "a tensor is all zero; its name does not tell whether it is a weight",
         detail=f"shape {shape}, {one.values.elements:,} zeros",
     )
 
@@ -140,7 +149,9 @@ def _constant(one: Subject) -> Remark:
     shape = "×".join(map(str, one.tensor.shape))
     return Remark(
         name=one.name,
-        message="a weight holds one number throughout",
+        message="a weight holds one number throughout"
+        if one.is_certain
+        else "a tensor holds one number throughout; its name does not tell whether it is a weight",
         detail=f"shape {shape}, every element {one.values.least:.6g}",
     )
 
@@ -171,7 +182,8 @@ def _is_sparse(one: Subject) -> bool:
 def _sparse(one: Subject) -> Remark:
     return Remark(
         name=one.name,
-        message="a weight holds many exact zeros: pruned, masked or triangular",
+        message=f"a {'weight' if one.is_certain else 'tensor'} holds many exact zeros: pruned, "
+        "masked or triangular",
         detail=share_of(one.values.zeros, one.values.elements),
     )
 

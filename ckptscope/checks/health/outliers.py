@@ -17,6 +17,8 @@ from ckptscope.facts.tensors import StateDict
 
 #: Fewer say nothing of what is usual.
 _LEAST_SIBLINGS: Final = 8
+#: Elements of a row: fewer are scales, (channels, 1, 1) and the like.
+_LEAST_ROW: Final = 2
 #: A median absolute deviation times this is the standard deviation of a normal distribution.
 _MAD_TO_STD: Final = 1.4826
 #: Deviations from the median of the logarithms.
@@ -40,22 +42,25 @@ def check_magnitudes(state_dict: StateDict, subjects: Sequence[Subject]) -> Iter
     outliers = [one for group in groups.values() for one in _outliers(group)]
     many = "are of another order of magnitude than their siblings"
     for severity, is_notable in ((Severity.WARNING, True), (Severity.INFO, False)):
-        remarks = [
-            remark for factor, remark in outliers if (factor >= _NOTABLE_FACTOR) is is_notable
-        ]
+        remarks = [remark for notable, remark in outliers if notable is is_notable]
         yield from gather(state_dict, Code.MAGNITUDE_OUTLIER, severity, remarks, many)
 
 
 def _size(one: Subject) -> float | None:
-    """Return the logarithm of a weight's normalised deviation; None for what has none."""
+    """Return the logarithm of a weight's normalised deviation; None for what has none.
+
+    Scales of single channels have no sum that their deviation would have to be normalised for, and
+    may be as equal as they like. A row of an embedding is passed on as it is, and not summed.
+    """
     std = one.values.std
-    if not one.is_weight or not std or one.row_elements < 1:
+    if not one.is_weight or not std or one.row_elements < _LEAST_ROW:
         return None
-    return math.log(std) + math.log(one.row_elements) / 2
+    is_summed = "emb" not in one.key.lower()
+    return math.log(std) + (math.log(one.row_elements) / 2 if is_summed else 0.0)
 
 
-def _outliers(group: Sequence[tuple[float, Subject]]) -> Iterator[tuple[float, Remark]]:
-    """Yield how many times larger or smaller a weight is than usual, and what to say of it."""
+def _outliers(group: Sequence[tuple[float, Subject]]) -> Iterator[tuple[bool, Remark]]:
+    """Yield whether a weight is so unusual that it needs a look, and what to say of it."""
     if len(group) < _LEAST_SIBLINGS:
         return
     middle = median(size for size, _ in group)
@@ -67,7 +72,7 @@ def _outliers(group: Sequence[tuple[float, Subject]]) -> Iterator[tuple[float, R
             factor = math.exp(min(abs(size - middle), 709.0))
             word = "larger" if size > middle else "smaller"
             yield (
-                factor,
+                factor >= _NOTABLE_FACTOR and one.is_certain,
                 Remark(
                     name=one.name,
                     message=f"its weights are {_times(factor)} times {word} than is usual among "

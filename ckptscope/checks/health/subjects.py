@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from ckptscope.facts.findings import Code, Finding, Severity, Where
-from ckptscope.facts.tensors import Kind, Manifest, StateDict, TensorInfo
+from ckptscope.facts.tensors import Kind, Manifest, Origin, StateDict, TensorInfo
 from ckptscope.facts.values import TensorValues
 from ckptscope.tensors.scan_plan import list_entries
 
@@ -30,11 +30,15 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         tensor: The tensor or the part.
         key: Name of the tensor in its state_dict.
         values: Its statistics.
+        is_certain: Whether its name, its class or the optimizer says what it is. Tables of
+            positions and other buffers of floating-point numbers in a plain state_dict are taken
+            for parameters by their dtype alone.
     """
 
     tensor: TensorInfo
     key: str
     values: TensorValues
+    is_certain: bool
 
     @property
     def name(self) -> str:
@@ -59,12 +63,16 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def is_weight(self) -> bool:
-        """Whether it is a matrix or a kernel: a floating-point parameter of several dimensions."""
+        """Whether it is a matrix or a kernel: a floating-point parameter of several dimensions.
+
+        Masks that attention and pruning keep are none, whatever their dtype.
+        """
         tensor = self.tensor
         return (
             self.is_float
             and len(tensor.shape) > 1
             and tensor.kind is Kind.PARAMETER
+            and "mask" not in self.leaf
             and not self.values.part
             and not self.values.unread
         )
@@ -98,9 +106,23 @@ def subjects_of(
     for entry, one in zip(list_entries(manifest), values, strict=True):
         subjects = found.setdefault(id(entry.state_dict), [])
         if entry.tensor.alias_of is None:
-            subjects.append(Subject(tensor=entry.tensor, key=entry.key, values=one))
+            subjects.append(
+                Subject(
+                    tensor=entry.tensor,
+                    key=entry.key,
+                    values=one,
+                    is_certain=_is_certain(entry.state_dict, entry.tensor, entry.key),
+                )
+            )
     for state_dict in manifest.state_dicts:
         yield state_dict, found.get(id(state_dict), [])
+
+
+def _is_certain(state_dict: StateDict, tensor: TensorInfo, key: str) -> bool:
+    """Tell weights by name: `weight`, `weight_ih_l0`, `parametrizations.weight.original`."""
+    if any("weight" in segment for segment in key.split(".")[-2:]) or key.endswith("gamma"):
+        return True
+    return tensor.kind_origin is Origin.OBSERVED or state_dict.kind_origin is not Origin.ASSUMED
 
 
 def gather(

@@ -39,22 +39,24 @@ _STANDARD: Groups = {
     "pipes commands platform multiprocessing/ _multiprocessing concurrent/ asyncio/ _asyncio "
     "_overlapped threading _thread thread dummy_thread _dummy_thread dummy_threading sched "
     "mailcap uuid _uuid _aix_support _osx_support _apple_support _ios_support _android_support "
-    "_bootsubprocess ensurepip/ venv/ pydoc _pyrepl/ test/ distutils/ webbrowser",
+    "_bootsubprocess ensurepip/ venv/ pydoc _pyrepl/ test.support/ test.libregrtest/ "
+    "test.regrtest test.script_helper test.test_support distutils/ webbrowser",
     CODE: "code codeop compileall py_compile timeit cProfile profile _lsprof pdb bdb trace "
-    "doctest unittest/ idlelib/ lib2to3/ ast _ast symtable _symtable dis opcode _opcode compiler/ "
-    "new types rlcompleter cmd cgitb rexec Bastion tkinter/ _tkinter Tkinter",
+    "doctest unittest/ idlelib/ lib2to3/ ast _ast symtable _symtable dis opcode _opcode compiler "
+    "compiler.pycodegen compiler.transformer new rlcompleter cmd cgitb rexec Bastion tkinter/ "
+    "_tkinter Tkinter turtle",
     FILES: "io _io _pyio shutil tempfile fileinput filecmp glob pathlib pathlib._local posixpath "
     "ntpath genericpath macpath linecache tokenize zipfile/ zipapp tarfile gzip bz2 _bz2 lzma "
     "_lzma mmap sqlite3/ _sqlite3 dbm/ _dbm _gdbm anydbm dbhash dumbdbm gdbm whichdb bsddb/ netrc "
     "mailbox mimetypes wave aifc sunau sndhdr imghdr fcntl tabnanny dircache statvfs posixfile "
     "wsgiref/ nis pwd grp spwd _posixshmem msilib _msi pyclbr uu binhex pstats xml.sax/ "
-    "logging.handlers",
+    "logging.handlers xml.dom.expatbuilder xml.etree.ElementInclude",
     NETWORK: "socket _socket ssl _ssl socketserver http/ urllib.request urllib.robotparser "
     "urllib2 httplib ftplib smtplib smtpd imaplib poplib nntplib telnetlib xmlrpc/ xmlrpclib "
     "robotparser asyncore asynchat antigravity",
     IMPORTS: "importlib/ imp _imp _frozen_importlib _frozen_importlib_external zipimport pkgutil "
     "runpy modulefinder imputil ihooks site sitecustomize usercustomize sysconfig _sitebuiltins "
-    "encodings/ logging.config",
+    "encodings/ logging.config xml.dom.domreg",
     LOOKUP: "inspect",
     LOADS: "pickle _pickle cPickle marshal shelve pickletools",
     NATIVE: "ctypes/ _ctypes dl winreg _winreg msvcrt winsound",
@@ -65,36 +67,52 @@ _STANDARD: Groups = {
 }
 _FOREIGN: Groups = {
     COMMANDS: "pip/ setuptools/ pkg_resources/ wheel/ psutil/ sh plumbum/ pexpect/ ptyprocess/ "
-    "fabric/ invoke/ paramiko/ win32api win32process win32com/ pythoncom billiard/ loky/",
+    "fabric/ invoke/ paramiko/ win32api win32process win32com/ pythoncom billiard/ loky/ "
+    "sympy.printing.preview sympy.printing.gtk sympy.utilities._compilation/",
     CODE: "IPython/ pytest _pytest/ py nose/ mock/ numexpr/ asteval/ cffi/ Cython/ pyximport/ "
-    "scipy.weave/ sympy.parsing/ sympy.utilities.lambdify pandas.core.computation/ jinja2/ mako/",
+    "scipy.weave/ sympy.parsing/ sympy.utilities.lambdify sympy.utilities.autowrap "
+    "sympy.utilities.matchpy_connector sympy.plotting/ sympy.polys.polyconfig "
+    "pandas.core.computation/ jinja2/ mako/",
     NETWORK: "requests/ urllib3/ httpx/ httpcore/ aiohttp/ websockets/ websocket/ pycurl boto/ "
     "boto3/ botocore/ gdown/",
     LOADS: "dill/ cloudpickle/ pickle5/ jsonpickle/ zodbpickle/ klepto/ srsly.cloudpickle/ "
     "sklearn.externals.joblib/ joblib.externals/ joblib.memory joblib.numpy_pickle_compat "
     "pandas.io.pickle pandas.compat.pickle_compat numba.core.serialize",
-    IMPORTS: "six.moves/ hydra.utils hydra._internal/ werkzeug.utils django.utils.module_loading",
+    IMPORTS: "six.moves/ hydra.utils hydra._internal/ werkzeug.utils django.utils.module_loading "
+    "sympy.external.importtools sympy.utilities.source",
 }
 _FRAMEWORKS: Groups = {
     COMMANDS: "torch.utils.collect_env torch.utils.cpp_extension torch.utils.hipify/ torchgen/ "
     "torch.utils._cpp_extension_versioner torch._inductor/ torch.distributed.elastic/ "
     "torch.distributed.launcher/ torch.distributed.run torch.distributed.launch torch.testing/ "
-    "torch.multiprocessing/ torch.cuda._memory_viz torch.backends.xeon/ numpy.distutils/",
+    "torch.multiprocessing/ torch.cuda._memory_viz torch.backends.xeon/ numpy.distutils/ "
+    "torch._strobelight/ torch.utils._strobelight/ torch.utils._get_clean_triton "
+    "torch.distributed._symmetric_memory/",
     CODE: "torch.jit/ torch._jit_internal torch._dynamo/ torch._functorch/ torch.compiler/ "
     "torch.fx.graph_module torch.fx._lazy_graph_module torch.fx._symbolic_trace "
     "torch.fx.interpreter torch.fx.experimental/ torch.package/ torch._export/ torch._sources "
     "torch.utils.bottleneck/ torch.utils.benchmark/ torch.utils._config_module "
-    "torch.utils._sympy/ torch.cuda.jiterator numpy.f2py/ numpy.testing/",
+    "torch.utils._sympy/ torch.cuda.jiterator numpy.f2py/ numpy.testing/ torch._guards "
+    "torch._library/ torch._higher_order_ops/ torch.fx.operator_schemas torch.export._unlift "
+    "torch.utils._traceback torch.distributed.flight_recorder/",
     FILES: "torch.utils.tensorboard/ torch.utils.file_baton torch.utils._filelock torch.profiler/ "
     "torch.onnx/ torch.utils.model_dump/ torch.utils._content_store numpy.lib.npyio "
     "numpy.lib._npyio_impl numpy.lib.format numpy.lib._format_impl numpy.lib._datasource "
-    "numpy.core.memmap numpy._core.memmap",
+    "numpy.core.memmap numpy._core.memmap numpy.random._examples/ torch.numa/ torch.utils.jit/ "
+    "torch.utils._cpp_embed_headers torch.utils._triton torch.distributed._tools/ "
+    "torch.distributed.debug/ torch.distributed.tensor.debug/ torch.export._draft_export "
+    "torch.export.experimental/ torch.distributed.checkpoint._consolidate_hf_safetensors "
+    "torch.distributed.checkpoint.staging torch.cuda.tunable torch.cuda.gds",
     NETWORK: "torch.hub torch.utils.model_zoo torch.distributed.rpc/ torch.distributed.rendezvous",
     LOADS: "torch.serialization torch.utils.serialization/ torch.utils.show_pickle "
     "torch._weights_only_unpickler torch.utils.data.datapipes/ torch.distributed._serialization "
-    "torch.distributed.checkpoint.format_utils numpy.core._methods numpy._core._methods",
-    IMPORTS: "torch._utils_internal torch.utils._import_utils torch.utils.backend_registration",
-    NATIVE: "torch.ops torch._ops torch.classes torch._classes numpy.ctypeslib/",
+    "torch.distributed.checkpoint.format_utils torch.distributed.checkpoint._experimental/ "
+    "torch.distributed.checkpoint._pg_transport torch.export.pt2_archive/ "
+    "torch.cuda._annotate_cuda_graph_trace numpy.core._methods numpy._core._methods",
+    IMPORTS: "torch._utils_internal torch.utils._import_utils torch.utils.backend_registration "
+    "torch._logging/ torch.fx._graph_pickler torch.nn.utils._deprecation_utils",
+    NATIVE: "torch.ops torch._ops torch.classes torch._classes torch._native/ torch.cuda._utils "
+    "numpy.ctypeslib/",
 }
 _NAMES: dict[str, Groups] = {
     "builtins": {
@@ -105,6 +123,18 @@ _NAMES: dict[str, Groups] = {
         INTERPRETER: "breakpoint exit quit input raw_input",
         CALLS: "map filter apply",
     },
+    "argparse": {FILES: "FileType"},
+    "cgi": {CODE: "test", FILES: "initlog FieldStorage"},
+    "configparser.RawConfigParser": {FILES: "read"},
+    "configparser.ConfigParser": {FILES: "read"},
+    "optparse.Values": {CODE: "read_file read_module"},
+    "shlex.shlex": {FILES: "sourcehook"},
+    "types": {
+        CODE: "FunctionType LambdaType CodeType ModuleType CellType new_class prepare_class "
+        "coroutine",
+        INTERPRETER: "FrameType TracebackType",
+    },
+    "warnings": {IMPORTS: "_getcategory _setoption"},
     "operator": {
         LOOKUP: "attrgetter itemgetter methodcaller getitem setitem delitem",
         CALLS: "call",
@@ -122,6 +152,7 @@ _NAMES: dict[str, Groups] = {
     "dataclasses": {CODE: "make_dataclass _create_fn"},
     "gettext": {CODE: "c2py", FILES: "find translation install"},
     "xml.etree.ElementTree": {FILES: "parse iterparse"},
+    "xml.etree.ElementTree.ElementTree": {FILES: "parse write"},
     "xml.dom.minidom": {FILES: "parse"},
     "xml.dom.pulldom": {FILES: "parse"},
     "locale": {INTERPRETER: "setlocale"},
@@ -134,6 +165,17 @@ _NAMES: dict[str, Groups] = {
         FILES: "PyTorchFileWriter PyTorchFileReader",
     },
     "torch.storage": {LOADS: "_load_from_bytes"},
+    "torch._utils": {
+        IMPORTS: "_import_dotted_name",
+        LOADS: "_augment_memory_snapshot_stack_traces",
+    },
+    "torch.utils._pytree": {IMPORTS: "_defaultdict_deserialize enum_object_hook treespec_loads"},
+    "torch.distributed.checkpoint.filesystem": {
+        LOADS: "FileSystemReader",
+        FILES: "FileSystemWriter",
+    },
+    "torch.distributed.optim.zero_redundancy_optimizer": {LOADS: "_broadcast_object"},
+    "numpy.ma.mrecords": {FILES: "openfile fromtextfile"},
     "torch.cuda.memory": {FILES: "_dump_snapshot _save_segment_usage _save_memory_usage"},
     "torch.fx": {CODE: "GraphModule symbolic_trace Tracer Interpreter"},
     "torch.export": {LOADS: "load", FILES: "save"},
@@ -169,12 +211,15 @@ _NAMES: dict[str, Groups] = {
 
 #: Methods and functions of torch and numpy, wherever in them they stand.
 _METHODS: Groups = {
-    FILES: "from_file tofile dump fromfile save savez memmap open_memmap _new_shared_filename_cpu",
+    FILES: "from_file tofile dump fromfile save savez memmap open_memmap _new_shared_filename_cpu "
+    "_dump_csv export_chrome_trace export_stacks save_op_profiles",
+    NATIVE: "CUDAPluggableAllocator XPUPluggableAllocator _preload_cuda_lib _load_global_deps",
     LOADS: "load loads load_config",
     CODE: "eval exec compile runstring execWrapper runcode runsource runctx exec_module safe_eval "
     "evaluate_guards_expression",
     COMMANDS: "system popen Popen spawn check_output check_call run",
-    IMPORTS: "import_module resolve_name load_module find_module",
+    IMPORTS: "import_module resolve_name load_module find_module add_newdoc _makenamedict "
+    "_ufunc_reconstruct",
     LOOKUP: "getattr setattr attrgetter methodcaller itemgetter get_submodule",
     NETWORK: "urlopen urlretrieve download_url_to_file load_state_dict_from_url",
 }
@@ -185,6 +230,9 @@ MODULE_WORDS = _words(
     "_pickle marshal runpy pty multiprocessing threading tempfile urllib requests webbrowser "
     "inspect pkgutil zipimport _os _sys _io"
 )
+#: Those of them that functions and attributes of other people are called by as well: at the end of
+#: a name they may be anything.
+COMMON_WORDS = _words("inspect requests socket pickle tempfile threading multiprocessing urllib")
 #: Attributes that lead from an object to its class, its code, or the globals of a function. Those
 #: with two underscores on both sides do so without exception.
 REVEALING = _words(
@@ -192,7 +240,12 @@ REVEALING = _words(
     "f_builtins f_back gi_frame gi_code cr_frame cr_code ag_frame tb_frame co_consts"
 )
 #: The same module under another name.
-ALIASES = {"__builtin__": "builtins", "_operator": "operator", "_functools": "functools"}
+ALIASES = {
+    "__builtin__": "builtins",
+    "_operator": "operator",
+    "_functools": "functools",
+    "_codecs": "codecs",
+}
 #: Packages whose functions are known by their methods' names too.
 FRAMEWORK_ROOTS = frozenset(("torch", "numpy"))
 

@@ -13,6 +13,7 @@ import msgspec
 
 from ckptscope.checks.safety.dangerous import (
     ALIASES,
+    COMMON_WORDS,
     FRAMEWORK_ROOTS,
     LOOKUP,
     METHODS,
@@ -94,14 +95,20 @@ def _reason(module: str, parts: list[str]) -> str:
         found = _of_module(".".join((module, *parts[:index])), parts[index])
         if found:
             return found
-    if any(map(_is_revealing, parts)):
+    # To call an object by its `__call__` leads nowhere but to the object.
+    if any(map(_is_revealing, parts[:-1] if parts[-1] == "__call__" else parts)):
         return LOOKUP
     root = module.partition(".")[0]
     if module.endswith(".__main__") and (root in FRAMEWORK_ROOTS or is_standard(root)):
         return PROGRAM
-    if root in FRAMEWORK_ROOTS and parts[-1] in METHODS:
+    if root in FRAMEWORK_ROOTS and parts[-1] in METHODS and not _is_mode(module, parts):
         return METHODS[parts[-1]]
     return MODULES.get(".".join((module, *parts)), "")
+
+
+def _is_mode(module: str, parts: list[str]) -> bool:
+    """Whether a name is `eval` of a layer, which changes its mode and evaluates nothing."""
+    return parts[-1] == "eval" and is_harmless_class(module, ".".join(parts[:-1]))
 
 
 def _of_module(module: str, name: str) -> str:
@@ -126,17 +133,33 @@ def _module_on_path(module: str, parts: list[str]) -> Judgement | None:
     known_root = module.partition(".")[0] in FRAMEWORK_ROOTS or is_standard(module)
     for index, part in enumerate(parts):
         last = index == len(parts) - 1
-        if part in MODULE_WORDS or (known_root and not last and part in MODULES):
+        reason = "" if last else _tabled(part, parts[index + 1 :])
+        if last and part in COMMON_WORDS and not known_root:
+            continue
+        if part in MODULE_WORDS or reason or (known_root and not last and part in MODULES):
             inner = ".".join((module, *parts[: index + 1]))
             if inner in MODULES:
                 # A submodule of that name, such as `numpy.testing`.
                 continue
             return Judgement(
                 verdict=Verdict.DANGEROUS,
-                reason=_reason(part.removeprefix("_"), parts[index + 1 :] or [""]) or LOOKUP,
+                reason=reason
+                or _reason(part.removeprefix("_"), parts[index + 1 :] or [""])
+                or LOOKUP,
                 meant=".".join(parts[index:]),
             )
     return None
+
+
+def _tabled(module: str, parts: list[str]) -> str:
+    """Return what single names do that stand in a module, or in one below it."""
+    for index in range(len(parts)):
+        known = ALIASES.get(module, module)
+        found = NAMES.get(known, {}).get(parts[index])
+        if found:
+            return found
+        module = f"{module}.{parts[index]}"
+    return ""
 
 
 def _is_revealing(part: str) -> bool:

@@ -215,7 +215,7 @@ def _epoch(counted: Counted) -> Iterator[Finding]:
         if fewer and len(fewer) == len(held):
             what, steps = fewer[0]
             odd = (
-                f"{what} counts {_number(steps)} steps, less than one an epoch; that is in order "
+                f"{what} counts {_steps(steps)}, less than one an epoch; that is in order "
                 "if training went on with a new optimizer"
             )
     if odd:
@@ -293,6 +293,10 @@ def _division(epoch: Recorded | None, total: float | None, what: str) -> list[st
 def _listed(values: Sequence[float]) -> str:
     shown = ", ".join(_number(value) for value in values[:_MOST_LISTED])
     return f"{shown}, ..." if len(values) > _MOST_LISTED else shown
+
+
+def _steps(count: float) -> str:
+    return "1 step" if count == 1 else f"{_number(count)} steps"
 
 
 def _number(value: float) -> str:

@@ -15,7 +15,6 @@ from ckptscope.checks.catalogue import (
     entries_of,
     pickles,
     policy,
-    remedy_of,
     safety,
     tensors,
     training,
@@ -76,10 +75,3 @@ def test_no_code_is_described_twice_and_each_stands_in_its_group() -> None:
 
 def room_codes(room: ModuleType) -> list[Code]:
     return [entry.code for entry in room.ENTRIES]
-
-
-@pytest.mark.parametrize("help_text", ["", "ask its author"])
-def test_what_to_do_is_the_findings_own_advice_or_its_codes(help_text: str) -> None:
-    entry = CATALOGUE[Code.STORAGE_MISSING]
-    made = Finding(code=entry.code, severity=entry.severity, message="gone", help=help_text)
-    assert remedy_of(made) == (help_text or entry.remedy)

@@ -218,3 +218,69 @@ def test_a_name_of_the_file_is_quoted_and_cut():
     found = one({long: np.full((2, 2), np.nan, np.float32)})
     assert len(found.message) < 500
     assert len(found.where.key) <= 400
+
+
+def severities(found: list[Finding]) -> list[tuple[Code, Severity]]:
+    return [(finding.code, finding.severity) for finding in found]
+
+
+@pytest.mark.parametrize(
+    ("array", "code"),
+    [
+        (np.zeros((8, 9)), Code.VALUES_ZERO),
+        (np.full((8, 9), 0.5), Code.VALUES_CONSTANT),
+        (np.repeat(random_weights(2, 9), 4, axis=0), Code.FILTERS_DUPLICATE),
+        (random_weights(8, 9) * (np.arange(8) > 4)[:, None], Code.CHANNELS_DEAD),
+    ],
+)
+def test_what_may_be_a_buffer_by_its_name_is_told_for_information_only(array, code):
+    array = array.astype(np.float32)
+    assert severities(of({"position_table": array})) == [(code, Severity.INFO)]
+    for key in ("fc.weight", "rnn.weight_ih_l0", "fc.parametrizations.weight.original"):
+        assert severities(of({key: array})) == [(code, Severity.WARNING)]
+
+
+def test_a_parameter_that_the_optimizer_confirms_needs_no_telling_name():
+    state = {"exp_avg": random_weights(8, 9), "exp_avg_sq": random_weights(8, 9) ** 2}
+    found = judged(training_zip({"table": np.zeros((8, 9), np.float32)}, state))
+    assert severities(found) == [(Code.VALUES_ZERO, Severity.WARNING)]
+
+
+@pytest.mark.parametrize("key", ["attn_mask", "fc.weight_mask", "layers.0.window_mask"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_masks_are_no_weights_whatever_they_hold(key, number):
+    mask = np.full((16, 32), number, np.float32)
+    assert of({key: mask}) == []
+    mask[:8] = 1 - number
+    assert of({key: mask}) == []
+
+
+def test_what_a_mask_is_filled_with_may_be_infinite_in_float16():
+    filler = np.array([-np.inf], np.float16)
+    assert of({"attn.masked_bias": filler}) == []
+    assert codes(of({"attn.bias": filler})) == [Code.VALUES_INFINITE]
+
+
+def test_a_variance_of_zero_behind_a_scale_of_zero_is_information():
+    arrays = {
+        "bn.running_mean": random_weights(3),
+        "bn.running_var": np.array([0.5, 0, 0.25], np.float32),
+        "bn.weight": np.array([1, 0, 0.5], np.float32),
+    }
+    found = one(arrays)
+    assert (found.code, found.severity) == (Code.VARIANCE_NOT_POSITIVE, Severity.INFO)
+    assert found.evidence == ("channels 1; the scale is zero there, too",)
+    arrays["bn.weight"] = np.array([1, 0.1, 0], np.float32)
+    assert one(arrays).severity is Severity.WARNING
+
+
+def test_the_scales_of_channels_are_no_outliers_however_equal_they_are():
+    scale = 1 + random_weights(8, 1, seed=70, scale=1e-6)
+    assert of(siblings() | {"head.weight_g": scale.astype(np.float32)}) == []
+
+
+def test_rows_of_an_embedding_are_passed_on_as_they_are_and_not_summed():
+    table = random_weights(8, 4096, seed=70, scale=12)
+    assert of(siblings() | {"embedding.weight": table}) == []
+    found = one(siblings() | {"head.weight": table})
+    assert found.code is Code.MAGNITUDE_OUTLIER

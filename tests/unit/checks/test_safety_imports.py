@@ -260,7 +260,7 @@ UNKNOWN_MODULES = set(
     hashlib heapq hmac html ipaddress itertools json keyword locale logging math nturl2path numbers
     operator optparse ossaudiodev plistlib pprint pydoc_data pyexpat queue quopri random re
     reprlib secrets select selectors shlex sre_compile sre_constants sre_parse stat statistics
-    string stringprep struct sunau syslog textwrap time token tomllib traceback turtle typing
+    string stringprep struct sunau syslog textwrap time token tomllib traceback types typing
     unicodedata urllib warnings weakref xdrlib xml zlib zoneinfo
     """.split()  # noqa: SIM905 - a table of words
 )

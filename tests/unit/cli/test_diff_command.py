@@ -146,7 +146,9 @@ def test_a_network_that_is_not_half_there_is_held_against_a_family_by_name(tmp_p
     [
         ([], b"--paper, --variant ROW or --config"),
         (["FILE"], b"--paper, --variant ROW or --config"),
-        (["FILE", "FILE"], b"two checkpoints cannot be compared with each other yet"),
+        (["FILE", "--variant", "XS", "--structure"], b"expected --structure without --variant"),
+        (["FILE", "--config", "joints=3", "--entry", "a", "--entry", "b"], b"one --entry to load"),
+        (["FILE", "--paper", "--tensors"], b"expected --tensors without --paper"),
         (["--variant", "XS"], b"expected a file to load"),
         (["FILE", "--variant", "XXL"], b"no row 'XXL'"),
         (["FILE", "--config", "jionts=3"], b"'jionts'"),

@@ -143,3 +143,12 @@ def test_the_lines_keep_within_the_columns():
     for columns in (60, 80, 120):
         done = run("CON050", columns=columns)
         assert max(map(len, done.stdout.splitlines())) <= columns
+
+
+def test_titles_of_a_list_are_whole_in_a_narrow_terminal():
+    done = run("all", columns=60)
+    assert "…" not in done.stdout
+    said = words(done.stdout)
+    shown = [code for code, entry in CATALOGUE.items() if entry.title.split(" ")[-1] in said]
+    assert len(shown) == len(CATALOGUE)
+    assert max(map(len, done.stdout.splitlines())) <= 60

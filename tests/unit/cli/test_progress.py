@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from ckptscope.cli import progress
-from ckptscope.cli.progress import default_jobs, showing_progress
+from ckptscope.cli.progress import default_jobs, showing_announced_progress, showing_progress
 
 
 class Terminal(io.StringIO):
@@ -43,6 +43,24 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(terminal, large):
     assert "GB" in drawn
     # The last line is cleared, so that nothing is left of it.
     assert drawn.rstrip().endswith("\x1b[2K")
+
+
+def test_work_that_is_announced_piece_by_piece_is_drawn_once_it_is_long(terminal):
+    with showing_announced_progress(True) as (advance, expect):
+        expect(100_000_000)
+        advance(90_000_000)
+        assert terminal.getvalue() == ""
+        expect(900_000_000)
+        advance(20_000_000)
+    assert "1.0 GB" in terminal.getvalue()
+
+
+def test_work_that_is_announced_is_not_drawn_where_nobody_looks(monkeypatch, terminal):
+    with showing_announced_progress(False) as told:
+        assert told == (None, None)
+    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=io.StringIO()))
+    with showing_announced_progress(True) as told:
+        assert told == (None, None)
 
 
 def test_in_a_pipe_nothing_is_drawn(monkeypatch, large):

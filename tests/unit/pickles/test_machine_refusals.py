@@ -1,5 +1,7 @@
 """What the pickle machine refuses, and by which error."""
 
+import os
+import pickle
 import struct
 
 import pytest
@@ -71,18 +73,19 @@ REFUSED = {
     "text memo entry that is not there": asm(b"g1\n", "STOP"),
     "a negative memo index": asm(integer(1), b"p-1\n", "STOP"),
     "a memo index that is no number": asm(integer(1), b"px\n", "STOP"),
-    "reduce with a list": asm(global_("a", "b"), "EMPTY_LIST", "REDUCE", "STOP"),
+    "reduce with a number": asm(global_("a", "b"), integer(1), "REDUCE", "STOP"),
     "reduce of a number": asm(integer(1), "EMPTY_TUPLE", "REDUCE", "STOP"),
     "reduce of a text": asm(text("a"), "EMPTY_TUPLE", "REDUCE", "STOP"),
     "reduce with nothing below": asm("EMPTY_TUPLE", "REDUCE", "STOP"),
     "reduce across a mark": asm(global_("a", "b"), "MARK", "EMPTY_TUPLE", "REDUCE", "STOP"),
-    "newobj with a list": asm(global_("a", "b"), "EMPTY_LIST", "NEWOBJ", "STOP"),
+    "newobj with a text": asm(global_("a", "b"), text("c"), "NEWOBJ", "STOP"),
     "newobj of a number": asm(integer(1), "EMPTY_TUPLE", "NEWOBJ", "STOP"),
     "obj of nothing": asm("MARK", "OBJ", "STOP"),
     "obj of a number": asm("MARK", integer(1), "OBJ", "STOP"),
     "inst without mark": asm(b"ia\nb\n", "STOP"),
-    "build on a number": asm(integer(1), "EMPTY_DICT", "BUILD", "STOP"),
-    "build on a dict": asm("EMPTY_DICT", "EMPTY_DICT", "BUILD", "STOP"),
+    "build on a number": asm(integer(1), value({"a": 1}), "BUILD", "STOP"),
+    "build on a dict": asm("EMPTY_DICT", value((None, {"a": 1})), "BUILD", "STOP"),
+    "items of an empty list": asm("EMPTY_LIST", integer(0), integer(2), "SETITEM", "STOP"),
     "build on nothing": asm("EMPTY_DICT", "BUILD", "STOP"),
     "persistent id of nothing": asm("BINPERSID", "STOP"),
     "stack global of numbers": asm(integer(1), integer(2), "STACK_GLOBAL", "STOP"),
@@ -125,6 +128,46 @@ def test_a_pickle_that_breaks_the_rules_is_refused(case):
         trace(REFUSED[case], member="data.pkl")
     assert "data.pkl" in str(caught.value)
     assert caught.value.offset_bytes is not None
+
+
+#: What one of CPython's two unpicklers takes, in front of a name: (opcodes, whether it is odd).
+READ_OVER = {
+    "a memo index with zeros in front": (b"Np010\ng10\n00", False),
+    "an octal number of C": (b"I010\n0", False),
+    "a number up to NUL": (b"I1\0x\n0", False),
+    "a long up to NUL": (b"L1\0x\n0", False),
+    "a float up to NUL": (b"F1\0x\n0", False),
+    "bytes that are appended to": (b"\x96" + bytes(8) + b"(K\x01e0", False),
+    "bytes that are replaced": (b"\x96\x01" + bytes(7) + b"AK\x00K\x05s0", False),
+    "an item of a list that is replaced": (b"]K\x01aK\x00K\x05s0", True),
+    "a state of None": (b"]Nb0", True),
+    "an empty state": (b"](N}tb0", True),
+    "nothing appended to a number": (b"K\x01(e0", False),
+    "nothing set in a number": (b"K\x01(u0", False),
+    "nothing added to a number": (b"K\x01(\x900", False),
+    "arguments that a call gives": (b"cbuiltins\nlist\ncbuiltins\ntuple\n(]tRR0", True),
+}
+
+
+@pytest.mark.parametrize("case", READ_OVER)
+def test_what_an_unpickler_reads_over_does_not_hide_what_follows(case):
+    before, is_odd = READ_OVER[case]
+    data = proto(4) + before + call("os", "getpid") + b"."
+    # A payload of this test's own: it asks for the process's number.
+    assert pickle.loads(data) == os.getpid()
+    graph = trace(data)
+    assert graph.imports[-1].name == "getpid"
+    assert bool(graph.oddities) is is_odd
+
+
+def test_a_decimal_number_that_only_some_versions_read_is_beyond_the_limits():
+    with pytest.raises(LimitError):
+        trace(b"I" + b"1" * 5000 + b"\n.")
+
+
+def test_a_list_in_place_of_a_tuple_of_arguments_is_unpacked_as_by_pickle_in_python():
+    root = root_of(asm(global_("a", "b"), value([1, 2]), "REDUCE", "STOP"))
+    assert root.args == (1, 2)
 
 
 @pytest.mark.parametrize("target", ["global", "persistent id"])

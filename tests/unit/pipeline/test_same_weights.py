@@ -3,8 +3,10 @@
 import pytest
 
 from ckptscope.facts.paper import SameWeights
-from ckptscope.pipeline import Checkpoint, inspect
+from ckptscope.pipeline import inspect
+from ckptscope.pipeline.identity import identify_content
 from ckptscope.pipeline.same_weights import Network, find_same_weights
+from ckptscope.tensors.canonical import canonical_pieces
 from ckptscope.writers.legacy_stream import write_legacy_stream
 from ckptscope.writers.safetensors import write_safetensors
 from ckptscope.writers.tensors import OutgoingTensor, bytes_storage, tensor_over
@@ -97,13 +99,12 @@ def test_large_tensors_are_read_only_where_the_small_ones_are_the_same(
     tmp_path, weights, monkeypatch
 ):
     read = []
-    original = Checkpoint.read
 
-    def spy(self, found):
+    def spy(build, found, source=None):
         read.append(found.shape)
-        return original(self, found)
+        return canonical_pieces(build, found, source)
 
-    monkeypatch.setattr("ckptscope.pipeline.opening.Checkpoint.read", spy)
+    monkeypatch.setattr("ckptscope.tensors.hashing.canonical_pieces", spy)
     other = {"a.bias": tensor(SMALL, 9), "a.weight": tensor(LARGE, 2)}
     alone = {"c": tensor((7,), 1)}
     find_same_weights(
@@ -119,13 +120,42 @@ def test_large_tensors_are_read_only_where_the_small_ones_are_the_same(
 def test_tensors_that_repeat_few_elements_are_not_read_for_ever(tmp_path):
     storage = bytes_storage(b"\0" * 64, "float32")
     endless = {"w": OutgoingTensor(storage=storage, shape=(1 << 20, 1 << 20), stride=(0, 0))}
+    networks = [network_of(tmp_path, name, endless, index=i) for i, name in enumerate("ab")]
+    same, remarks = find_same_weights(networks)
+    assert same == ()
+    assert len(remarks) == 2
+    said = "weights not compared: 'w': the tensors together declare more than"
+    assert all(said in remark for remark in remarks)
+
+
+def test_names_of_one_tensor_are_hashed_as_one(tmp_path, monkeypatch):
+    storage = bytes_storage(b"\0" * 64, "float32")
     views = {f"w{index}": tensor_over(storage, (16,)) for index in range(1000)}
-    for tensors, said in ((endless, "repeats its elements"), (views, "declare 16,000 elements")):
-        networks = [network_of(tmp_path, name, tensors, index=i) for i, name in enumerate("ab")]
-        same, remarks = find_same_weights(networks)
-        assert same == ()
-        assert len(remarks) == 2
-        assert all("weights not compared" in remark and said in remark for remark in remarks)
+    networks = [network_of(tmp_path, name, views, index=i) for i, name in enumerate("ab")]
+    read = []
+
+    def spy(build, found, source=None):
+        read.append(found.key)
+        return canonical_pieces(build, found, source)
+
+    monkeypatch.setattr("ckptscope.tensors.hashing.canonical_pieces", spy)
+    (same,), _ = find_same_weights(networks)
+    assert same.files == (0, 1)
+    # Small ones first, then all of them; each file is opened anew for that.
+    assert read == ["w0"] * 4
+
+
+def test_the_same_weights_are_those_that_identity_has_the_same_root_for(tmp_path, weights):
+    renamed = dict(zip(("b.bias", "b.weight"), weights.values(), strict=True))
+    files = {"a": weights, "b": renamed, "c": {**weights, "a.bias": tensor(SMALL, 9)}}
+    networks = [network_of(tmp_path, name, files[name], index=i) for i, name in enumerate(files)]
+    (same,), _ = find_same_weights(networks)
+    roots = [
+        one.identity.state_dicts[0].root_up_to_names
+        for one in identify_content([tmp_path / name for name in files]).files
+    ]
+    assert same.files == (0, 1)
+    assert roots[0] == roots[1] != roots[2]
 
 
 def test_a_file_that_went_away_is_said_and_the_others_are_compared(tmp_path, weights):

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 from builders.architectures import architecture, fact, identified, standing
+from builders.headers import entry, safetensors
 from builders.pickles import pickled, tensor
 from builders.reading import manifest
 from builders.zips import torch_zip
@@ -162,6 +163,20 @@ def test_a_name_of_another_familys_table_is_not_met():
     assert outcome(Policy(variant=FROM_NAME), paper=paper) == ("not met", Code.VARIANT_REQUIRED)
 
 
+def test_a_row_that_only_another_familys_table_has_is_not_met():
+    (finding,) = judged(Policy(variant="V1-Small"), paper=held()).findings
+    assert finding.code is Code.VARIANT_REQUIRED
+    assert "a row of 'convnext', found a network of 'convnextpose'" in finding.message
+
+
+def test_a_variant_is_a_row_of_the_table_that_the_network_stands_in():
+    # S is a row of one family's table, and a label of V1-Small in another's.
+    small = held(standing(spec="convnext", variant="V1-Small", ranking=(fit("V1-Small"),)))
+    paper = msgspec.structs.replace(small, family="convnext")
+    assert outcome(Policy(variant="S"), paper=paper) == MET
+    assert outcome(Policy(variant="S"), paper=held()) == MET
+
+
 def test_a_name_that_means_two_rows_is_not_decided_and_said():
     paper = held(label_remark="the name 'S_or_M.pth' means S and M")
     (finding,) = judged(Policy(variant=FROM_NAME), paper=paper).findings
@@ -261,7 +276,10 @@ def test_a_file_may_be_as_large_as_the_policy_says_and_no_larger():
     assert outcome(Policy(max_bytes=100)) == MET
     assert outcome(Policy(max_bytes=99)) == ("not met", Code.FILE_TOO_LARGE)
     (finding,) = judged(Policy(max_bytes=99)).findings
-    assert finding.evidence[0].endswith(" bytes")
+    assert {one.split(":")[0] for one in finding.evidence} >= {"container", "pickle"}
+    plain = manifest(safetensors({"w": entry([2], 0, 8)}, bytes(8)))
+    (finding,) = judged(Policy(max_bytes=99), made=plain).findings
+    assert [one.split(":")[0] for one in finding.evidence] == ["header", "network"]
 
 
 RECORD = {

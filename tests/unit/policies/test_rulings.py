@@ -209,6 +209,13 @@ def test_an_expired_waiver_is_told_with_what_counts_again():
     assert "nothing needs it any more" in idle.finding.message
 
 
+def test_an_expired_waiver_beside_one_that_holds_lets_nothing_count_again():
+    over = waiver(expires=TODAY - datetime.timedelta(days=1))
+    policy = Policy(waivers=(over, waiver()))
+    (notice,) = reviewed(policy, ruled(finding(), policy))
+    assert notice.finding.message.endswith("what it was for is pardoned otherwise")
+
+
 def test_a_waiver_that_nothing_needs_is_told_where_it_is_for_a_file_of_the_run():
     policy = Policy(waivers=(waiver(file="model.pth"), waiver(file="other.pth")))
     (notice,) = reviewed(policy)

@@ -90,6 +90,16 @@ def test_a_failing_finding_is_told_with_its_place_its_evidence_and_what_to_do():
     assert "help       do not load it; ask its author for a safetensors file" in told
 
 
+def test_what_to_do_about_findings_alike_is_told_once():
+    advice = CATALOGUE[Code.VIEW_OUTSIDE_STORAGE].remedy.replace("`", "")
+    again = ruling(Code.VIEW_OUTSIDE_STORAGE, message="the view ends at byte 8 of 4 (held)")
+    own = ruling(Code.VIEW_OUTSIDE_STORAGE, message="the view ends at 9", help="ask its author")
+    told = joined(gate_report(gate_file("a.pth", again, again, own, again)))
+    assert told.count("error[TEN001]") == 4
+    assert told.count(advice) == 1
+    assert told.count("ask its author") == 1
+
+
 def test_a_warning_is_told_without_its_evidence():
     told = joined(gate_report(passed()))
     assert "warning[TRN003] an optimizer takes 64.00 MiB of 96.00 MiB" in told
@@ -158,7 +168,7 @@ def test_a_policy_that_fails_by_itself_is_not_hidden_behind_a_file_that_passes()
 
 
 def test_nothing_judged_is_said():
-    assert "no checkpoint was judged" in text(gate_report())
+    assert "inconclusive: no checkpoint was judged" in text(gate_report())
 
 
 def test_many_findings_of_one_code_are_counted():

@@ -65,7 +65,7 @@ def test_any_report_is_well_formed_and_its_totals_add_up(report):
         assert int(suite.get("errors")) == len(list(suite.iter("error")))
     for suite in root.iter("testsuite"):
         assert int(suite.get("skipped")) == len(list(suite.iter("skipped")))
-    assert len(root) == len(report.files) + bool(report.notices)
+    assert len(root) == max(len(report.files), 1) + bool(report.notices)
 
 
 @given(reports)
@@ -74,6 +74,12 @@ def test_a_suite_fails_just_where_its_file_does_not_pass(report):
     for suite, file in zip(root, report.files, strict=False):
         is_clean = suite.get("failures") == suite.get("errors") == "0"
         assert is_clean == (file.verdict == "pass")
+
+
+def test_where_nothing_was_judged_there_is_an_error_and_no_empty_success():
+    (suite,) = ET.fromstring(render_junit(gate_report()))
+    assert (suite.get("tests"), suite.get("errors")) == ("1", "1")
+    assert "no checkpoint was judged" in suite.find("testcase/error").get("message")
 
 
 def test_a_file_is_a_suite_and_a_check_a_case():

@@ -2,10 +2,11 @@
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from builders.reading import build_one
-from builders.weights import random_weights, training_zip
+from builders.weights import random_weights, training_zip, weights_zip
 
 from ckptscope.facts.report import FileReport, InspectReport
 from ckptscope.facts.values import TensorValues
@@ -114,3 +115,24 @@ def test_a_tensor_that_was_not_read_says_so():
     made = InspectReport(files=(FileReport(path="a.pth", manifest=one.manifest, values=(unread,)),))
     lines = render_text(made, width=100, color=False).splitlines()
     assert row(lines, "lost") == ["lost", "not", "read"]
+
+
+def table_of(*values: TensorValues) -> str:
+    report = InspectReport(
+        files=(
+            FileReport(path="a.pth", manifest=build_one(weights_zip({})).manifest, values=values),
+        )
+    )
+    return render_text(report, width=120, color=False, wanted=Wanted())
+
+
+def test_a_tensor_that_is_made_of_parts_counts_as_one():
+    indices = TensorValues(path="", key="w", part="0", elements=4)
+    lines = table_of(indices, TensorValues(path="", key="w", part="1", elements=2))
+    assert "values of 1 tensor of (top level)" in lines
+
+
+def test_denormal_numbers_are_told_from_a_hundredth_on():
+    few = TensorValues(path="", key="w", elements=1000, denormals=9, least=0.1, greatest=0.2)
+    assert "denormal" not in table_of(few)
+    assert "10 denormal" in table_of(msgspec.structs.replace(few, denormals=10))

@@ -1,93 +1,23 @@
 """One pass over values says of any tensor what numpy says of the whole array."""
 
 import math
-from collections import Counter
 
 import ml_dtypes
-import msgspec
 import numpy as np
 import pytest
+from builders.opened_storages import Opened, scan_array, view
 from builders.pickles import tensor
 from builders.reading import build_one
 from builders.zips import changed, torch_members, torch_zip, zip_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ckptscope.facts.tensors import Manifest, Origin, Role, StateDict, TensorInfo
+from ckptscope.facts.tensors import TensorInfo
 from ckptscope.facts.values import TensorValues
-from ckptscope.sources import MemorySource
 from ckptscope.tensors.scan_plan import bytes_to_scan
 from ckptscope.tensors.scan_statistics import BINS, MOST_SAMPLED
 from ckptscope.tensors.scanning import scan_values
 from ckptscope.tensors.values import NUMPY_DTYPES, read_values
-
-EMPTY = build_one(torch_zip({}, {})).manifest
-
-
-class Watched:
-    """A storage that remembers how much of it was read at once, and in all."""
-
-    def __init__(self, content: bytes) -> None:
-        self._source = MemorySource(content)
-        self.size = len(content)
-        self.name = None
-        self.largest = self.total = 0
-
-    def read(self, offset: int, length: int) -> bytes:
-        self.largest = max(self.largest, length)
-        self.total += length
-        return self._source.read(offset, length)
-
-
-class Opened:
-    """What a pass asks of a build: one storage, and the tensors in it."""
-
-    def __init__(self, content: bytes, *tensors: TensorInfo, byteorder: str = "little") -> None:
-        self.source = Watched(content)
-        self.opened = Counter()
-        self._byteorder = byteorder
-        self.manifest = manifest_of(tensors)
-
-    def open_storage(self, key: str) -> Watched:
-        self.opened[key] += 1
-        return self.source
-
-    def byteorder_of(self, key: str) -> str:
-        return self._byteorder
-
-
-def manifest_of(tensors: tuple[TensorInfo, ...]) -> Manifest:
-    group = StateDict(
-        path="net",
-        prefix="",
-        role=Role.NETWORK,
-        role_evidence="",
-        tensors=tensors,
-        parameters=0,
-        buffers=0,
-        kind_evidence="",
-        kind_origin=Origin.ASSUMED,
-    )
-    return msgspec.structs.replace(EMPTY, state_dicts=(group,))
-
-
-def view(dtype: str, shape, stride=None, offset: int = 0, **more: object) -> TensorInfo:
-    if stride is None:
-        stride, step = [], 1
-        for size in reversed(shape):
-            stride.insert(0, step)
-            step *= size
-    fields = {"key": "w", "storage": "0", **more}
-    return TensorInfo(
-        shape=tuple(shape), dtype=dtype, stride=tuple(stride), offset=offset, **fields
-    )
-
-
-def scan_array(array: np.ndarray, **options: object) -> TensorValues:
-    """Go over an array of numpy, contiguous."""
-    opened = Opened(array.tobytes(), view(str(array.dtype), array.shape))
-    (found,) = scan_values(opened, **options)
-    return found
 
 
 @np.errstate(all="ignore")
@@ -145,6 +75,35 @@ def test_every_dtype_that_can_be_read_is_described_bit_by_bit_as_numpy_reads_it(
     opened = Opened(bytes(content), one, byteorder=byteorder)
     (found,) = scan_values(opened, chunk_bytes=7 * size)
     check_against_numpy(found, read_values(opened, one))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        [1e-40, 1.0],
+        [-1e-40, -1.0],
+        [-1e-40, 1.0],
+        [1e-40, -1.0],
+        [-0.0, 5.0],
+        [-5.0, -0.0],
+        [-5.0, 0.0],
+        [-5.0, 3.0],
+        [2.0, 3.0],
+        [-1e-40, -0.0, 1e-40],
+    ],
+)
+def test_numbers_close_to_zero_are_counted_on_either_side_of_it(numbers, dtype):
+    array = np.array(numbers, dtype) if dtype == "float32" else np.array(numbers) * 1e-270
+    found = scan_array(array)
+    check_against_numpy(found, array)
+    assert sum(found.histogram) in (0, array.size)
+
+
+@pytest.mark.parametrize("mean", [0, 1, 30, 1e3, 1e6])
+def test_the_deviation_is_right_however_far_the_mean_is_from_zero(mean):
+    array = mean + np.random.default_rng(1).standard_normal(70_000)
+    assert scan_array(array).std == pytest.approx(array.std(), rel=1e-11)
 
 
 @st.composite
@@ -244,39 +203,6 @@ def test_a_constant_tensor_has_no_histogram_and_is_constant():
     assert found.is_constant
     assert not scan_array(np.full(1, 0.5, np.float32)).is_constant
     assert not scan_array(np.array([0.5, np.nan], np.float32)).is_constant
-
-
-def test_filters_that_are_equal_bit_by_bit_are_found_across_chunks():
-    array = np.random.default_rng(0).standard_normal((64, 3, 5, 5)).astype(np.float32)
-    array[40], array[63], array[7] = array[2], array[2], 0
-    found = scan_array(array, chunk_bytes=1000).channels
-    assert (found.zero_first, found.repeated_first) == ((7,), ((40, 2), (63, 2)))
-
-
-def test_rows_of_the_same_elements_in_another_order_are_not_equal():
-    found = scan_array(np.eye(64, dtype=np.float32)).channels
-    assert (found.count, found.zero, found.repeated) == (64, 0, 0)
-
-
-def test_rows_that_differ_in_signs_alone_are_not_equal():
-    rng = np.random.default_rng(3)
-    array = np.unique(rng.choice([-0.5, 0.5], (2000, 16)), axis=0).astype(np.float32)
-    rng.shuffle(array)
-    assert scan_array(array).channels.repeated == 0
-    doubled = np.concatenate((array, array[:100]))
-    assert scan_array(doubled).channels.repeated == 100
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float16", "uint8", "int64"])
-def test_columns_of_a_transposed_matrix_are_compared_as_its_rows(dtype):
-    array = np.random.default_rng(0).integers(1, 100, (37, 50)).astype(dtype)
-    array[:, 9] = array[:, 4]
-    one = view(dtype, (50, 37), (1, 50))
-    opened = Opened(array.tobytes(), one)
-    (found,) = scan_values(opened, chunk_bytes=256)
-    assert found.channels.repeated_first == ((9, 4),)
-    # Equal sums are looked at twice, and no more often.
-    assert opened.source.total <= 2 * array.nbytes
 
 
 def test_every_byte_is_read_once_and_no_more_than_a_piece_is_held():

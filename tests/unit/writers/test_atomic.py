@@ -132,3 +132,18 @@ def test_names_as_long_as_the_file_system_takes_can_be_written(tmp_path):
     with opened(place) as file:
         file.write(b"x")
     assert place.read_bytes() == b"x"
+
+
+def test_a_folder_takes_the_place_of_an_empty_one_where_that_is_allowed(tmp_path):
+    place = tmp_path / "out"
+    place.mkdir()
+    with pytest.raises(UsageError, match="expected nothing"), writing_directory(place):
+        pass
+    with writing_directory(place, into_empty=True) as folder:
+        (folder / "a").write_bytes(b"a")
+        assert list(place.iterdir()) == []
+    assert [one.name for one in place.iterdir()] == ["a"]
+    full = writing_directory(place, into_empty=True)
+    with pytest.raises(UsageError, match="expected nothing"), full:
+        pass
+    assert [one.name for one in tmp_path.iterdir()] == ["out"]

@@ -1,0 +1,82 @@
+"""Which of several files are the same weights, and which line do the others form?
+
+Enters: which files are the same, and how far each two of the others are apart. Leaves: a `Line`.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Final
+
+from ckptscope.facts.comparison import Line
+
+#: Fewer files are a pair.
+_LEAST: Final = 3
+
+#: Distance of two files, by their indices, the lower first.
+Distances = Mapping[tuple[int, int], float]
+
+
+def group_same(count: int, same: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
+    """Divide the indices below `count` into groups of the same weights, singles among them."""
+    first = list(range(count))
+    for one, other in same:
+        low, high = sorted((first[one], first[other]))
+        first = [low if group == high else group for group in first]
+    return tuple(
+        tuple(index for index in range(count) if first[index] == group)
+        for group in dict.fromkeys(first)
+    )
+
+
+def find_line(groups: Sequence[tuple[int, ...]], distances: Distances) -> Line | None:
+    """Order files by distance, from one end to the other.
+
+    The ends are the two that are furthest apart; the others follow by how much nearer they are to
+    the one than to the other.
+
+    Args:
+        groups: Files of the same weights, as `group_same` gives them.
+        distances: Of the first files of each two groups.
+
+    Returns:
+        None where some distance is not known.
+    """
+    members = [group[0] for group in groups]
+    repeated = tuple(group for group in groups if len(group) > 1)
+    pairs = [(one, other) for one, other in combinations(members, 2)]
+    if any(pair not in distances for pair in pairs):
+        return None
+
+    def apart(one: int, other: int) -> float:
+        return 0.0 if one == other else distances[min(one, other), max(one, other)]
+
+    if len(members) < _LEAST:
+        order = tuple(members)
+        is_line = False
+    else:
+        start, end = max(pairs, key=lambda pair: distances[pair])
+        order = tuple(sorted(members, key=lambda one: apart(start, one) - apart(one, end)))
+        is_line = all(
+            apart(one, last) >= max(apart(one, middle), apart(middle, last))
+            for one, middle, last in combinations(order, 3)
+        )
+    return Line(
+        order=order,
+        distances=tuple(map(apart, order, order[1:])),
+        is_line=is_line,
+        groups=repeated,
+        sentence=_sentence(order, repeated, is_line=is_line),
+    )
+
+
+def _sentence(order: Sequence[int], repeated: Sequence[tuple[int, ...]], *, is_line: bool) -> str:
+    parts: list[str] = []
+    if len(order) == 1:
+        return "all files hold the same weights"
+    if repeated:
+        parts.append(f"{len(order):,} different sets of weights")
+    if is_line:
+        parts.append("each file lies between its neighbours, as snapshots of one training do")
+    elif len(order) >= _LEAST:
+        parts.append("no line: some file is nearer to one further off than to its neighbour")
+    return "; ".join(parts)

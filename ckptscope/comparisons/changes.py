@@ -35,13 +35,13 @@ _QUANTIZED_DISTANCE: Final = 0.2
 _QUANTIZED_COSINE: Final = 0.98
 #: Share of the matrices that must look quantized.
 _MOST_MATRICES: Final = 0.8
-#: Share of the elements of either file that pairs must cover before values say anything of both.
+#: Share of the smaller file's elements that pairs must cover before values say anything of both.
 _COVERED: Final = 0.3
 
 
 def conclude_changes(subject: Subject) -> Iterator[Conclusion]:
     """Yield what fits, that with more evidence first."""
-    if _is_elsewhere(subject):
+    if is_elsewhere(subject):
         yield _unlike_structure(subject)
         return
     anew = _begun_anew(subject)
@@ -63,8 +63,8 @@ def conclude_changes(subject: Subject) -> Iterator[Conclusion]:
         yield from _trained(subject, rest, unequal, matrices_total(rest))
 
 
-def _is_elsewhere(subject: Subject) -> bool:
-    """Whether pairs cover too little of either file to compare the two by values."""
+def is_elsewhere(subject: Subject) -> bool:
+    """Whether pairs cover too little of the smaller file to compare the two by values."""
     paired = sum(pair.left.elements for pair in subject.compared + subject.rearranged)
     structure = subject.structure
     reshaped = sum(pair.left.elements for pair in subject.reshaped)
@@ -76,7 +76,7 @@ def _is_elsewhere(subject: Subject) -> bool:
 def _unlike_structure(subject: Subject) -> Conclusion:
     structure = subject.structure
     return Conclusion(
-        relation=Relation.UNRELATED,
+        relation=Relation.OTHER_STRUCTURE,
         sentence="networks of other structure: most tensors have no counterpart of their shape",
         evidence=(
             f"{counted(len(structure.only_left), 'tensor')} only on the left, "
@@ -173,10 +173,15 @@ def _which_part(subject: Subject, anew_modules: Sequence[str]) -> str:
     return "both hold the same part; the rest is not the same"
 
 
+def _most_edited(subject: Subject) -> int:
+    """Return up to how many changed elements are an edit."""
+    return max(1, int(_EDITED_SHARE * subject.all.elements))
+
+
 def _few(subject: Subject, unequal: Sequence[TensorPair]) -> Iterator[Conclusion]:
     """Yield an edit, where hardly any element differs."""
     sums = total(pair.difference for pair in unequal if pair.difference)
-    if sums.changed > max(1, int(_EDITED_SHARE * subject.all.elements)):
+    if sums.changed > _most_edited(subject):
         return
     yield Conclusion(
         relation=Relation.EDITED,
@@ -325,7 +330,7 @@ def _trained(
     )
     averaged = _averaged(subject, rest) if len(rest) == len(subject.compared) else None
     if averaged is None:
-        if whole or changed.changed > _EDITED_SHARE * max(subject.all.elements, 1):
+        if whole or changed.changed > _most_edited(subject):
             yield trained
     elif "ema" in subject.roles:
         yield from (averaged, trained)

@@ -43,7 +43,7 @@ def conclude(subject: Subject) -> tuple[Conclusion, ...]:
 def _changes(subject: Subject) -> Iterator[Conclusion]:
     if not subject.pairs:
         yield Conclusion(
-            relation=Relation.UNRELATED,
+            relation=Relation.OTHER_STRUCTURE,
             sentence="no tensor of one has a counterpart in the other",
             evidence=(_sides(subject.structure),),
         )

@@ -89,7 +89,8 @@ class _Meeting:
 def _by_prefix(meeting: _Meeting) -> list[tuple[str, str]]:
     """Pair names that are the same behind something that all of one side begin with."""
     prefixes = common_prefix_of(tuple(meeting.right), tuple(meeting.left))
-    if prefixes is None:
+    if prefixes is None or all(prefixes):
+        # Something else in place of something is another name, and no prefix.
         return []
     of_left, of_right = prefixes
     return [

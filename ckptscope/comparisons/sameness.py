@@ -130,8 +130,8 @@ def _told(subject: Subject) -> Iterator[str]:
             if pair.difference and (pair.left.dtype, pair.right.dtype) == (one, other)
         )
         yield (
-            f"{one} to {other} in {counted(count, 'tensor')}: what a cast gives, bit for bit; the "
-            f"largest rounding is {number(apart)}"
+            f"{one} and {other} in {counted(count, 'tensor')}: one is the cast of the other, bit "
+            f"for bit; they differ by {number(apart)} at most"
         )
 
 

@@ -15,6 +15,7 @@ from ckptscope.facts.containers import ContainerKind, Storage
 from ckptscope.facts.findings import Code, Finding, Severity, Where
 from ckptscope.facts.pickled import BytesRef, Import, Instance, PickleGraph
 from ckptscope.facts.tensors import ArrayInfo, ExternalTensor, StorageUse, TensorInfo
+from ckptscope.pickles.state import ONLY_PYTHON
 from ckptscope.pickles.views import plain_text
 from ckptscope.sources import ByteSource
 
@@ -137,7 +138,7 @@ def oddity_findings(graph: PickleGraph) -> list[Finding]:
         finding(
             Code.PICKLE_EXTENSION if text.startswith("EXT") else Code.PICKLE_BUILD_ODD,
             text,
-            severity=Severity.ERROR if text.startswith("EXT") else Severity.WARNING,
+            severity=Severity.ERROR if text.startswith(("EXT", ONLY_PYTHON)) else Severity.WARNING,
             member=graph.member,
             offset_bytes=offset,
         )

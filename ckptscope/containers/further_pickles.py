@@ -78,6 +78,8 @@ class FurtherPickles:
         self._is_second_look = is_second_look
         self._stopped = False
         self._looks = 0
+        #: Texts that may still be stepped over because they read as pickles and name nothing.
+        self._plain_left = _MOST_LOOKS
         #: Layers of bare compression around what is followed.
         self._layers = 0
         self._left_out: list[str] = []
@@ -243,8 +245,8 @@ class FurtherPickles:
             ArtifactError: The first should be a pickle, and cannot be opened or followed.
         """
         start = end = position
-        left, plain_left = MOST_PICKLES, _MOST_LOOKS
-        while left and plain_left:
+        left = MOST_PICKLES
+        while left and self._plain_left:
             if self._stopped or position >= source.size > 0:
                 return end
             rest = Window(source, position, source.size - position, name) if position else source
@@ -265,7 +267,7 @@ class FurtherPickles:
             if len(self.graphs) > before:
                 end, left = position, left - 1
             else:
-                plain_left -= 1
+                self._plain_left -= 1
         self._findings.append(
             finding(
                 Code.NOT_READ,
@@ -292,7 +294,9 @@ class FurtherPickles:
             )
         except ArtifactError as error:
             named = tuple(one for one in error.reached if isinstance(one, Import))
-            if is_certain:
+            # Who has used up what a file may ask for is not to hide a text behind that.
+            is_used_up = isinstance(error, LimitError) and error.limit == "traced_bytes"
+            if is_certain or is_used_up:
                 meant = True
             elif is_binary(start):
                 # Other data may start so, and then with an opcode that numbers a name.

@@ -42,6 +42,7 @@ class Relation(enum.StrEnum):
     UNRELATED = "unrelated"
     #: Structure alone was compared.
     SAME_STRUCTURE = "same structure"
+    #: Structure alone was compared, or shapes have too little in common to compare values.
     OTHER_STRUCTURE = "other structure"
     #: Values could not be read, or lie between what two relations would give.
     UNDECIDED = "not decided"

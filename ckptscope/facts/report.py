@@ -16,7 +16,8 @@ from ckptscope.facts.values import TensorValues
 from ckptscope.facts.weights_only import WeightsOnly
 
 if TYPE_CHECKING:
-    # It names failures itself, and is seldom asked for.
+    # Both are seldom met; the second names failures itself, too.
+    from ckptscope.facts.carving import Carving
     from ckptscope.facts.identity import Identity
 
 
@@ -56,6 +57,8 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
             of the weights is among the manifest's findings.
         identity: Hashes of its content, where they were asked for.
         failure: Why not; None if it could.
+        carved: What its storages can be taken for, where it could not be read; None where none
+            are left.
     """
 
     path: str
@@ -66,6 +69,7 @@ class FileReport(msgspec.Struct, frozen=True, kw_only=True):
     values: tuple[TensorValues, ...] = ()
     identity: "Identity | None" = None
     failure: Failure | None = None
+    carved: "Carving | None" = None
 
 
 class Skipped(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from ckptscope.facts.pickled import (
 )
 from ckptscope.pickles.literals import LITERAL_HANDLERS, Handler, parse_int
 from ckptscope.pickles.opcodes import Op
-from ckptscope.pickles.state import NODE_COST, MachineState
+from ckptscope.pickles.state import NODE_COST, ONLY_PYTHON, MachineState
 from ckptscope.pickles.views import handed_back, type_word
 from ckptscope.pickles.watched import WatchedRef
 
@@ -252,7 +252,8 @@ def _build(state: MachineState) -> None:
     elif _sets_something(value):
         raise state.fail(f"expected an instance for BUILD, found {type_word(target)}")
     else:
-        state.odd(f"BUILD sets nothing on a {type_word(target)}")
+        reads = "" if value is None or isinstance(value, tuple) else f"{ONLY_PYTHON}: "
+        state.odd(f"{reads}BUILD sets nothing on a {type_word(target)}")
 
 
 def _sets_something(value: object) -> bool:

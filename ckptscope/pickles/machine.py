@@ -18,6 +18,7 @@ from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import GlobalRef, Instance, PersistentRef, PickleGraph
 from ckptscope.pickles.handlers import HANDLERS
 from ckptscope.pickles.literals import push_text
+from ckptscope.pickles.remains import Remains
 from ckptscope.pickles.state import (
     LONGEST_FIXED_OPCODE,
     NODE_COST,
@@ -41,6 +42,7 @@ def trace_pickle(
     size_bytes: int | None = None,
     member: str | None = None,
     first_read_bytes: int | None = None,
+    remains: Remains | None = None,
 ) -> PickleGraph:
     """Interpret one pickle without running anything of it.
 
@@ -52,6 +54,7 @@ def trace_pickle(
         size_bytes: Bytes that it may take up; None for all that follow. It ends at its STOP.
         member: What to call it in messages and imports.
         first_read_bytes: How much to read at first, if less than usual; further reads grow.
+        remains: Is given what a pickle had built that breaks off.
 
     Raises:
         PickleFormatError: It breaks a rule of its protocol, or breaks off.
@@ -67,10 +70,10 @@ def trace_pickle(
     except (IndexError, struct.error) as error:
         # The loop indexes the buffer only; a position behind its end is a pickle that breaks off.
         broken = state.cut_off("the pickle breaks off inside an opcode")
-        _keep_imports(broken, state)
+        _keep_reached(broken, state, remains)
         raise broken from error
     except ArtifactError as error:
-        _keep_imports(error, state)
+        _keep_reached(error, state, remains)
         raise
     return PickleGraph(
         root=root,
@@ -85,9 +88,12 @@ def trace_pickle(
     )
 
 
-def _keep_imports(error: ArtifactError, state: MachineState) -> None:
+def _keep_reached(error: ArtifactError, state: MachineState, remains: Remains | None) -> None:
     """Keep what was named before the damage: a real unpickler would have run it by then."""
     error.reached = state.finished_imports()
+    if remains is not None:
+        remains.stack, remains.marks = state.stack, state.marks
+        remains.persistent = state.persistent
 
 
 def _run(state: MachineState) -> object:  # noqa: C901, PLR0912, PLR0915

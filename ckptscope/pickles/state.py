@@ -33,6 +33,8 @@ _STACK_COST = 9
 _WORKING_STEPS = 4_000
 #: Ways of naming that put the name on the stack.
 _PUSHING = (Naming.SPELLED, Naming.COMPUTED, Naming.LOOKED_UP)
+#: How a note on what CPython's unpickler in C refuses begins.
+ONLY_PYTHON = "only `pickle` in Python reads this"
 #: No opcode but the ones with a length of their own takes more bytes than this.
 LONGEST_FIXED_OPCODE = 16
 
@@ -324,8 +326,11 @@ class MachineState:
         """
         if not isinstance(args, list | Instance | PersistentRef):
             raise self.fail(f"expected a tuple of arguments, found {type(args).__name__}")
-        self.odd("arguments that stand in no tuple")
-        return tuple(args) if isinstance(args, list) else (args,)
+        if isinstance(args, list):
+            self.odd(f"{ONLY_PYTHON}: arguments that stand in a list")
+            return tuple(args)
+        self.odd("arguments that another call gives")
+        return (args,)
 
     def text(self, node: object) -> str | None:
         """Return the text that a node is, or would be if calls of constants give it."""

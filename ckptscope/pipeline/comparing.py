@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ckptscope.comparisons.blocks import make_blocks
+from ckptscope.comparisons.changes import is_elsewhere
 from ckptscope.comparisons.concluding import conclude, conclude_structure
 from ckptscope.comparisons.lines import find_line, group_same
 from ckptscope.comparisons.pairing import Pairs, is_reordered, pair_tensors
@@ -167,6 +168,7 @@ class _Run:
         )
         conclusions = conclude(subject) if reads else conclude_structure(subject)
         floating = subject.floating
+        has_distance = reads and floating.tensors > 0 and not is_elsewhere(subject)
         if reads and subject.is_whole and not subject.unread:
             self._apart[one, other] = float(floating.squares_apart**0.5)
             self._norms.setdefault(one, float(floating.squares_left**0.5))
@@ -180,8 +182,8 @@ class _Run:
             pairs=found,
             blocks=make_blocks(found) if reads else (),
             metadata=side_by_side(left.manifest, right.manifest),
-            relative_l2=floating.relative_l2 if reads and floating.tensors else None,
-            cosine=floating.cosine if reads and floating.tensors else None,
+            relative_l2=floating.relative_l2 if has_distance else None,
+            cosine=floating.cosine if has_distance else None,
         )
 
     def line(self, comparisons: Sequence[Comparison], count: int) -> Line | None:

@@ -153,6 +153,9 @@ def _check(path: Path, target: str, request: UnpackRequest) -> TargetKind | None
     places = [target] if request.metadata is None else [target, request.metadata]
     for place in places:
         _require_elsewhere(path, place)
+        if kind is not None and not request.force and os.path.lexists(place):
+            # Said before gigabytes are read; the writer looks again.
+            raise UsageError(f"expected nothing at {place!r:.200}, found something; see --force")
     if len({os.path.realpath(place) for place in places}) < len(places):
         raise UsageError(f"expected another file for --metadata, found the target {target!r:.200}")
     return kind

@@ -193,7 +193,7 @@ def _module_row(block: Module) -> tuple[str, ...]:
         bar(block.changed, block.elements),
         distance_text(block.relative_l2),
         cosine_text(block.cosine),
-        f"{block.unread:,} not read" if block.unread else "",
+        f"{block.unread:,} not compared" if block.unread else "",
     )
 
 

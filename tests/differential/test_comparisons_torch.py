@@ -91,6 +91,10 @@ def test_other_names_are_told_as_rules(trained, base, tmp_path):
         return key.replace("stage", "layer").replace("conv", "cv").replace("bn", "norm")
 
     other = {renamed(key): value for key, value in weights_of(trained).items()}
+    trunk = {key.replace("stage1.", "body."): value for key, value in weights_of(trained).items()}
+    found = compared(base, saved(tmp_path, "trunk.pt", trunk))
+    assert relations(found) == [Relation.RENAMED]
+    assert [(rule.left, rule.right) for rule in found.structure.rules] == [("stage1", "body")]
     found = compared(base, saved(tmp_path, "renamed.pt", other))
     assert relations(found) == [Relation.RENAMED]
     assert all(
@@ -222,9 +226,11 @@ def test_networks_of_two_seeds_are_unrelated(base, tmp_path):
     ]
 
 
-def test_networks_of_other_structure_are_unrelated(base, tmp_path):
+def test_networks_of_other_structure_are_said_to_be(base, tmp_path):
     other = {f"layers.{index}.weight": torch.randn(7, 5) for index in range(9)}
-    assert relations(compared(base, saved(tmp_path, "b.pt", other))) == [Relation.UNRELATED]
+    found = compared(base, saved(tmp_path, "b.pt", other))
+    assert relations(found) == [Relation.OTHER_STRUCTURE]
+    assert found.relative_l2 is None
 
 
 # Near-misses

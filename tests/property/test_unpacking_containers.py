@@ -9,6 +9,8 @@ from builders.unpacked_files import contents_of, identity_of, unpacked, write_te
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ckptscope.facts.comparison import Relation
+from ckptscope.pipeline.comparing import CompareRequest, compare
 from ckptscope.writers.forms import ordered_dict
 from ckptscope.writers.legacy_stream import write_legacy_stream
 from ckptscope.writers.legacy_tar import write_legacy_tar
@@ -22,6 +24,7 @@ from ckptscope.writers.tensors import (
 from ckptscope.writers.torch_zip import TorchZipOptions, write_torch_zip
 from fixtures.build import tiny_set
 
+EXACT = (Relation.IDENTICAL, Relation.SAME_WEIGHTS)
 CONTAINERS = [one for one in tiny_set() if one.name.startswith("tiny_named_")]
 #: Quantized types have no place in a target; complex128 has none in safetensors.
 DTYPES = sorted(
@@ -44,6 +47,9 @@ def test_every_container_unpacks_to_the_same_content(fixture, target, tmp_path):
     assert identity_of(tmp_path / target).root == wanted.root == report.files[0].root
     assert identity_of(tmp_path / target).root_up_to_names == wanted.root_up_to_names
     assert len(report.files[0].tensors) == len(wanted.tensors) > 50
+    (found,) = compare([source, tmp_path / target], CompareRequest()).comparisons
+    (verdict,) = found.conclusions
+    assert verdict.relation in EXACT
 
 
 def test_shards_with_their_index_unpack_to_the_content_of_the_whole(tmp_path):

@@ -46,7 +46,9 @@ ENTRIES: tuple[Entry, ...] = (
         evidence="What it does, to what kind of thing, and the offset.",
         why="Setting attributes or items of a class or a function changes the program that loads "
         "the file, not only the loaded object. torch never writes this. It is also what a pickle "
-        "with buffers outside of it looks like when the buffers are lost.",
+        "with buffers outside of it looks like when the buffers are lost. Arguments that stand in "
+        "no tuple, and a BUILD that sets nothing, are noted here as well: no pickler writes them, "
+        "and what only one of Python's two unpicklers reads is an error.",
         remedy="Save the checkpoint anew with torch.save, as tensors and plain values.",
     ),
     Entry(

@@ -71,7 +71,7 @@ _FOREIGN: Groups = {
     "sympy.printing.preview sympy.printing.gtk sympy.utilities._compilation/",
     CODE: "IPython/ pytest _pytest/ py nose/ mock/ numexpr/ asteval/ cffi/ Cython/ pyximport/ "
     "scipy.weave/ sympy.parsing/ sympy.utilities.lambdify sympy.utilities.autowrap "
-    "sympy.utilities.matchpy_connector sympy.plotting/ sympy.polys.polyconfig "
+    "sympy.plotting.experimental_lambdify sympy.plotting.pygletplot/ sympy.polys.polyconfig "
     "pandas.core.computation/ jinja2/ mako/",
     NETWORK: "requests/ urllib3/ httpx/ httpcore/ aiohttp/ websockets/ websocket/ pycurl boto/ "
     "boto3/ botocore/ gdown/",
@@ -195,6 +195,7 @@ _NAMES: dict[str, Groups] = {
     "pandas": {LOADS: "read_pickle", CODE: "eval", FILES: "HDFStore read_hdf"},
     "sympy": {CODE: "sympify lambdify parse_expr"},
     "sympy.core.sympify": {CODE: "sympify"},
+    "sympy.utilities.matchpy_connector": {CODE: "Replacer"},
     "yaml": {CODE: "load load_all unsafe_load unsafe_load_all full_load UnsafeLoader Loader"},
     "yaml.loader": {CODE: "UnsafeLoader Loader FullLoader"},
     "six": {CODE: "exec_", IMPORTS: "_import_module MovedModule"},

@@ -18,8 +18,8 @@ def relations(one):
     return [found.relation for found in conclude(one)]
 
 
-def test_nothing_in_common_is_unrelated():
-    assert relations(subject()) == [Relation.UNRELATED]
+def test_nothing_in_common_is_another_structure():
+    assert relations(subject()) == [Relation.OTHER_STRUCTURE]
 
 
 def test_ways_make_the_same_weights_of_what_is_identical():

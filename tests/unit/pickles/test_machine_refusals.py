@@ -283,8 +283,13 @@ def test_an_integer_within_the_limit_is_read():
 
 
 def test_a_huge_integer_is_refused_before_its_bytes_are_read():
-    data = asm(CODE["LONG4"] + struct.pack("<i", (1 << 31) - 1), "STOP")
+    data = asm(CODE["LONG4"] + struct.pack("<i", 1 << 16) + bytes(1 << 16), "STOP")
     assert limited(data).limit == "integer_bytes"
+
+
+def test_an_integer_that_is_longer_than_the_file_breaks_off():
+    with pytest.raises(PickleFormatError, match="breaks off"):
+        trace(asm(CODE["LONG4"] + struct.pack("<i", (1 << 31) - 1), "STOP"))
 
 
 def test_a_line_longer_than_the_limit_is_refused(monkeypatch):

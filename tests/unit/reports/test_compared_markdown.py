@@ -75,7 +75,7 @@ def test_tables_have_numbers_and_no_bars():
     assert "━" not in made
     row = next(one for one in made.splitlines() if one.startswith("| `head`"))
     cells = [cell.strip() for cell in row.strip("|").split("|")]
-    assert cells == ["`head`", "4", "1,095", "47.4 %", "1.4", "0.020000", "1 not read"]
+    assert cells == ["`head`", "4", "1,095", "47.4 %", "1.4", "0.020000", "1 not compared"]
 
 
 def test_the_matrix_is_a_table():

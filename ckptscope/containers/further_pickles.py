@@ -142,7 +142,7 @@ class FurtherPickles:
                 finding(
                     Code.NOT_READ,
                     f"{len(self._left_out):,} further members were not looked into for pickles, "
-                    "after one broke a limit or there were too many",
+                    "or not to their end, after one broke a limit or there were too many",
                     evidence=tuple(name[:200] for name in self._left_out[:_SHOWN]),
                 )
             )
@@ -246,7 +246,7 @@ class FurtherPickles:
         """
         start = end = position
         left = MOST_PICKLES
-        while left and self._plain_left:
+        while left and (self._plain_left > 0 or position == start):
             if self._stopped or position >= source.size > 0:
                 return end
             rest = Window(source, position, source.size - position, name) if position else source
@@ -268,6 +268,9 @@ class FurtherPickles:
                 end, left = position, left - 1
             else:
                 self._plain_left -= 1
+        if left:
+            self._left_out.append(name)
+            return end
         self._findings.append(
             finding(
                 Code.NOT_READ,

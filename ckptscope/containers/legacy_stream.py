@@ -46,7 +46,7 @@ def read_legacy_stream(
                 f"expected stream protocol {_PROTOCOL_VERSION}, found {short(version.root)}",
                 member=source.name,
             )
-        names = _key_list(keys.root, source)
+        names = key_list(keys.root, source)
     except ArtifactError as error:
         # What the pickles before it named would have been imported by then.
         keep_reached(error, (one for graph in graphs for one in graph.imports))
@@ -54,7 +54,7 @@ def read_legacy_stream(
     findings = [found for graph in graphs for found in oddity_findings(graph)]
     uses = storage_uses(main.persistent)
     _compare_keys(names, uses, findings)
-    storages, end = _walk_storages(source, position, names, uses, findings)
+    storages, end = walk_storages(source, position, names, uses, findings)
     if end is not None and end < source.size:
         findings.append(
             finding(
@@ -78,12 +78,17 @@ def read_legacy_stream(
         end_bytes=end,
         format_facts=(("stream protocol", str(version.root)), *system_facts(system)),
         findings=findings,
-        read_storage=_StreamStorages(source),
+        read_storage=StreamStorages(source),
         storages_complete=end is not None,
     )
 
 
-def _key_list(root: object, source: ByteSource) -> list[str]:
+def key_list(root: object, source: ByteSource) -> list[str]:
+    """Return the keys of the storages in the order in which they follow.
+
+    Raises:
+        ContainerFormatError: It is no list of keys.
+    """
     if not isinstance(root, list) or not all(isinstance(key, str) for key in root):
         raise ContainerFormatError(
             "expected a list of storage keys after the object", member=source.name
@@ -107,7 +112,7 @@ def _compare_keys(names: list[str], uses: dict[str, StorageUse], findings: list[
             )
 
 
-def _walk_storages(
+def walk_storages(
     source: ByteSource,
     position: int,
     names: list[str],
@@ -153,7 +158,7 @@ def _expected_size(position: int, names: list[str], uses: dict[str, StorageUse])
     return position
 
 
-class _StreamStorages:
+class StreamStorages:
     """Opens storages that stand in the stream as they are."""
 
     def __init__(self, source: ByteSource) -> None:

@@ -57,8 +57,8 @@ def read_legacy_tar(
     further.read_rest(contents, graph.size_bytes)
     tensors: dict[str, ExternalTensor] = {}
     if "tensors" in members.entries:
-        tensors = _Tensors(members.open("tensors"), limits, further).read()
-    reader = _Storages(members.open("storages"), limits, further)
+        tensors = TensorRecords(members.open("tensors"), limits, further).read()
+    reader = StorageRecords(members.open("storages"), limits, further)
     try:
         reader.read(storage_uses(graph.persistent))
     except ArtifactError as error:
@@ -166,16 +166,27 @@ class _Records:
         return ContainerFormatError(message, member=self._source.name, offset_bytes=offset_bytes)
 
 
-class _Tensors(_Records):
+class TensorRecords(_Records):
     """The member `tensors`.
 
     A count, then for each a pickled (key, storage key, class), int32 ndim, 4 bytes of padding,
     int64 sizes, int64 strides, int64 offset.
     """
 
-    def read(self) -> dict[str, ExternalTensor]:
-        """Return the descriptions by the tensors' persistent ids."""
-        return dict(self._one() for _ in range(self._count(_SHORTEST_ENTRY)))
+    def __init__(self, source: ByteSource, limits: Limits, further: FurtherPickles) -> None:
+        super().__init__(source, limits, further)
+        self.tensors: dict[str, ExternalTensor] = {}
+
+    def read(self, *, is_cut: bool = False) -> dict[str, ExternalTensor]:
+        """Return the descriptions by the tensors' persistent ids; those before an error stay.
+
+        Args:
+            is_cut: Whether the member is known to be cut off, so that its count is no lie.
+        """
+        for _ in range(self._count(0 if is_cut else _SHORTEST_ENTRY)):
+            key, tensor = self._one()
+            self.tensors[key] = tensor
+        return self.tensors
 
     def _one(self) -> tuple[str, ExternalTensor]:
         start = self._position
@@ -206,7 +217,7 @@ class _Tensors(_Records):
         )
 
 
-class _Storages(_Records):
+class StorageRecords(_Records):
     """The member `storages`.
 
     A count, then for each a pickled (key, location, class), an int64 count and the raw elements;
@@ -218,12 +229,19 @@ class _Storages(_Records):
         self.storages: dict[str, Storage] = {}
         self.uses: dict[str, StorageUse] = {}
         self.complete = False
+        #: The storage that the member ends inside, with what is left of it.
+        self.cut: Storage | None = None
         #: View → (root storage, first element of the view in it).
         self.views: dict[str, tuple[str, int]] = {}
 
-    def read(self, declared: dict[str, StorageUse]) -> None:
-        """Walk the headers; what was walked before an error stays."""
-        for _ in range(self._count(_SHORTEST_ENTRY)):
+    def read(self, declared: dict[str, StorageUse], *, is_cut: bool = False) -> None:
+        """Walk the headers; what was walked before an error stays.
+
+        Args:
+            declared: Storages that the object itself tells of.
+            is_cut: Whether the member is known to be cut off, so that its count is no lie.
+        """
+        for _ in range(self._count(0 if is_cut else _SHORTEST_ENTRY)):
             self._one(declared)
         if self._position < self._source.size:
             self._views(self._pickle())
@@ -243,6 +261,14 @@ class _Storages(_Records):
         if size is None or count < 0:
             raise self._wrong(f"expected a storage class of torch, found {short(cls)}", start)
         if self._position + size > self._source.size:
+            left = self._source.size - self._position
+            self.cut = Storage(
+                key=key,
+                size_bytes=left,
+                stored_bytes=left,
+                member="storages",
+                offset_bytes=self._position,
+            )
             raise self._wrong(
                 f"expected {size:,} bytes of elements, found "
                 f"{self._source.size - self._position:,}",

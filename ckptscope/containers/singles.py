@@ -11,6 +11,7 @@ from ckptscope.containers.pickle_starts import could_call
 from ckptscope.containers.sniff import Format
 from ckptscope.errors import PickleFormatError
 from ckptscope.facts.containers import ContainerKind
+from ckptscope.facts.findings import Code
 from ckptscope.facts.limits import Limits
 from ckptscope.facts.pickled import Import
 from ckptscope.sources import ByteSource
@@ -77,4 +78,6 @@ def _is_text(source: ByteSource, contents: Contents) -> bool:
     """
     graph = contents.graph
     names = contents.further_graphs or contents.reached or (graph is not None and graph.imports)
-    return not names and contents.end_bytes is not None and contents.end_bytes < source.size
+    if names or any(one.code is Code.NOT_READ for one in contents.findings):
+        return False
+    return contents.end_bytes is not None and contents.end_bytes < source.size

@@ -48,6 +48,8 @@ class TarMembers:
         self.findings: list[Finding] = []
         #: First byte behind the closing zeros, if anything stands there.
         self.end: int | None = None
+        #: The member that the file ends inside, with what is left of it.
+        self.cut: tuple[str, Entry] | None = None
         self._asides: list[tuple[str, str, Entry]] = []
 
     def add(self, name: str, entry: Entry) -> None:
@@ -144,6 +146,16 @@ def read_tar_members(source: ByteSource, limits: Limits) -> TarMembers:
     return table
 
 
+def read_tar_start(source: ByteSource, limits: Limits) -> tuple[TarMembers, ArtifactError | None]:
+    """Read headers as far as they go; return what stopped the reading, if anything did."""
+    table = TarMembers(source)
+    try:
+        _fill(table, limits)
+    except ArtifactError as error:
+        return table, error
+    return table, None
+
+
 def _fill(table: TarMembers, limits: Limits) -> None:
     """Take up what the headers say."""
     source = table.source
@@ -201,6 +213,8 @@ def _headers(table: TarMembers) -> Iterator[_Header]:
         header = _parse(block, position, pending, source)
         end = header.data_offset + header.size
         if end > source.size:
+            left = source.size - header.data_offset
+            table.cut = header.name, Entry(left, left, header.data_offset)
             raise ContainerFormatError(
                 f"expected {header.size:,} bytes, found {source.size - header.data_offset:,} up "
                 "to the end of the file",

@@ -152,7 +152,7 @@ def _check(path: Path, target: str, request: UnpackRequest) -> TargetKind | None
         )
     places = [target] if request.metadata is None else [target, request.metadata]
     for place in places:
-        _require_elsewhere(path, place)
+        require_elsewhere(path, place)
         if kind is not None and not request.force and os.path.lexists(place):
             # Said before gigabytes are read; the writer looks again.
             raise UsageError(f"expected nothing at {place!r:.200}, found something; see --force")
@@ -214,7 +214,7 @@ def _kind_of(target: str) -> TargetKind | None:
     return kind
 
 
-def _require_elsewhere(path: Path, target: str) -> None:
+def require_elsewhere(path: Path, target: str) -> None:
     """Refuse a target that is the source, or lies in it.
 
     Raises:

@@ -195,3 +195,30 @@ def test_a_tar_whose_first_name_is_a_pickle_is_both(name: bytes) -> None:
     made = tar_bytes(tar_member(name, zip_bytes(MEMBERS)))
     assert os_calls(made)
     assert "CON017" in codes(manifest(made))
+
+
+def test_plain_texts_use_up_no_look_at_the_members_behind_them() -> None:
+    texts = [Member(name=f"archive/notes{n}", data=b"N." * 4096) for n in range(3)]
+    behind = Member(name="archive/z", data=b"(I1\n" + CALLS + b".")
+    made = zip_bytes([*MEMBERS, *texts, behind])
+    assert os_calls(made)
+    assert "CON050" in codes(manifest(made))
+
+
+#: Data of other kinds that an unpickler would begin to read.
+PLAIN = {
+    "a release note": b"Git v2.16.4 Release Notes\n=========\n",
+    "words": b"cat\ndog\nRabbit\n",
+    "a number of a registry by accident": b"\x80\x04\x83\xaf\x8b\xeb\x92c\xbe\xfd",
+    "a number longer than the data": b"\x80\x04\x8bp\xce\x90[n\xf1f",
+    "text in gzip": gzip.compress(b"Version 1.2\nan item\n" * 20),
+    "bytes that start like zlib data": b"\x78\x9c" + bytes(range(200)),
+}
+
+
+@pytest.mark.parametrize("case", PLAIN)
+def test_other_data_are_not_taken_for_a_pickle(case: str) -> None:
+    made = manifest(beside(PLAIN[case]))
+    assert {one.module for one in made.imports} == {"collections", "torch", "torch._utils"}
+    assert {code for code in codes(made) if code.startswith(("PKL", "SAF", "CON"))} == set()
+    assert os_calls(PLAIN[case]) == 0

@@ -307,6 +307,10 @@ def _conclude(report: "GateReport", *, is_recorded: bool) -> Exit:
     for one in report.files:
         if one.failure is not None:
             write_error(f"{one.name}: {one.failure.message}")
+            if one.verdict is not GateVerdict.UNREADABLE:
+                # What is left of it was judged, and no baseline knows of that.
+                code = max(code, Exit.FOUND)
+                continue
             absent = one.failure.kind == "UsageError"
             code = max(code, Exit.USAGE if absent else Exit.UNREADABLE)
     return code

@@ -10,13 +10,15 @@ from pathlib import Path
 _PIPE_COLUMNS = 120
 _PIPE_COLUMNS_OF_LISTS = 200
 _LEAST_COLUMNS = 40
+#: Reports are text; every container of checkpoints has a zero byte within so many.
+_START_BYTES = 4096
 
 
 def refuse_inputs_as_output(files: list[str], output: Path | None) -> None:
-    """Refuse to write a report over a file that is to be inspected.
+    """Refuse to write a report over a file that is to be inspected, or over another checkpoint.
 
     Raises:
-        UsageError: The output is one of the files.
+        UsageError: The output is one of the files, or exists and is no text.
     """
     from ckptscope.errors import UsageError
 
@@ -25,6 +27,13 @@ def refuse_inputs_as_output(files: list[str], output: Path | None) -> None:
     for name in files:
         if Path(name).is_file() and output.samefile(name):
             raise UsageError(f"expected another file for the report, found the input {name!r}")
+    with open(output, "rb") as found:
+        is_text = b"\0" not in found.read(_START_BYTES)
+    if not is_text:
+        raise UsageError(
+            f"expected a new file or an old report to write to, found {str(output)!r}, which is no "
+            "text: remove it first if it is not needed"
+        )
 
 
 def write_result(data: bytes, output: Path | None) -> None:

@@ -20,6 +20,7 @@ class SchemaName(StrEnum):
     VERIFY = "verify"
     ARCHIVES = "archives"
     UNPACK = "unpack"
+    CARVED = "carved"
     PAPER = "paper"
     SPEC = "spec"
     SPEC_CHECK = "spec-check"
@@ -34,6 +35,7 @@ def schema_command(
 ) -> None:
     """Print the JSON schema of a command's JSON output."""
     from ckptscope.cli.output import write_result
+    from ckptscope.reports.carved_file import carved_json_schema
     from ckptscope.reports.catalogue import codes_json_schema
     from ckptscope.reports.compared_json import diff_json_schema
     from ckptscope.reports.forward_json import forward_json_schema
@@ -62,6 +64,7 @@ def schema_command(
         SchemaName.VERIFY: verify_json_schema,
         SchemaName.ARCHIVES: archives_json_schema,
         SchemaName.UNPACK: unpack_json_schema,
+        SchemaName.CARVED: carved_json_schema,
         SchemaName.PAPER: paper_json_schema,
         SchemaName.SPEC: spec_json_schema,
         SchemaName.SPEC_CHECK: spec_check_json_schema,

@@ -8,6 +8,7 @@ import typer
 from ckptscope.cli.exits import Exit
 
 if TYPE_CHECKING:
+    from ckptscope.errors import ArtifactError
     from ckptscope.facts.unpacking import UnpackReport, UnpackRequest
 
 
@@ -16,6 +17,12 @@ class ReportFormat(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class Fill(StrEnum):
+    """What takes the place of tensors of which nothing is left."""
+
+    INIT = "init"
 
 
 _File = Annotated[str, typer.Argument(metavar="FILE", help="A checkpoint in any container.")]
@@ -80,6 +87,22 @@ _Metadata = Annotated[
     str | None,
     typer.Option("--metadata", metavar="FILE.json", help="Write what is no tensor there."),
 ]
+_Carve = Annotated[
+    bool,
+    typer.Option(
+        "--carve", help="Of a file that lost its pickle: write what its storages tell of."
+    ),
+]
+_Fill = Annotated[
+    Fill | None,
+    typer.Option(
+        "--fill", help="With --carve: give missing tensors the initial values of their family."
+    ),
+]
+_Uncertain = Annotated[
+    bool,
+    typer.Option("--uncertain", help="With --carve: write what fits best if nothing is certain."),
+]
 _Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists.")]
 _Format = Annotated[ReportFormat, typer.Option("--format", "-f", help="How to show the report.")]
 _MaxSpool = Annotated[
@@ -105,6 +128,9 @@ def unpack_command(
     drop: _Drop = None,
     skip_unsupported: _Skip = False,
     metadata: _Metadata = None,
+    carve: _Carve = False,
+    fill: _Fill = None,
+    uncertain: _Uncertain = False,
     force: _Force = False,
     output_format: _Format = ReportFormat.TEXT,
     max_spool: _MaxSpool = None,
@@ -129,6 +155,14 @@ def unpack_command(
         metadata=metadata,
         force=force,
     )
+    if carve or fill is not None or uncertain:
+        from ckptscope.cli.unpack_carving import CarveOptions, run_carving
+
+        options = CarveOptions(
+            carve=carve, fill=fill is not None, uncertain=uncertain, max_spool=max_spool
+        )
+        run_carving(file, output, request, options, as_json=output_format is ReportFormat.JSON)
+        return
     _show(_run(file, output, request, max_spool), output_format)
 
 
@@ -153,11 +187,23 @@ def _run(file: str, output: str, request: "UnpackRequest", max_spool: str | None
         write_error(str(error))
         raise typer.Exit(Exit.USAGE) from error
     except ArtifactError as error:
-        write_error(f"{file}: {error}")
+        write_error(f"{file}: {error}{_advice(file, error)}")
         raise typer.Exit(Exit.UNREADABLE) from error
     except OSError as error:
         write_error(f"cannot write to {output}: {error.strerror}")
         raise typer.Exit(Exit.UNREADABLE) from error
+
+
+def _advice(file: str, error: "ArtifactError") -> str:
+    """Name the option for what is left of a damaged file, if anything is."""
+    from pathlib import Path
+
+    from ckptscope.pipeline.carving import has_survivors, is_damage
+    from ckptscope.pipeline.reading import failure_of
+
+    if not is_damage(failure_of(error, ())) or not has_survivors(Path(file)):
+        return ""
+    return "; --carve writes what the storages that are left tell of"
 
 
 def _show(report: "UnpackReport", output_format: ReportFormat) -> None:

@@ -1,4 +1,4 @@
-"""What was done to the weights: pruned, quantized, averaged, trained on, begun anew?
+"""What was done to the weights: edited, pruned, quantized, begun anew, or trained on?
 
 Enters: a `Subject` whose weights are not all the same. Leaves: every conclusion that fits. Bounds
 are of angles and shares, and stand at the top with what they rest on.
@@ -9,19 +9,12 @@ from typing import Final
 
 from ckptscope.comparisons.phrases import cosine_text, counted, module_of, names, number, share
 from ckptscope.comparisons.subject import Subject, is_equal
-from ckptscope.comparisons.totals import Totals, is_matrix, matrices_total, total
-from ckptscope.facts.comparison import Conclusion, Relation, TensorPair
+from ckptscope.comparisons.totals import Totals, is_floating, is_matrix, matrices_total, total
+from ckptscope.comparisons.training import SAME_DIRECTION, conclude_training
+from ckptscope.facts.comparison import Conclusion, Difference, Relation, TensorPair
 
-#: Networks that were trained apart are at right angles but for chance: of n elements the cosine is
-#: about 1/√n. One that was trained on keeps its direction.
-_SAME_DIRECTION: Final = 0.5
-_NO_DIRECTION: Final = 0.2
 #: A layer that was begun anew is at right angles to what it was; training hardly turns one so far.
 _ANEW: Final = 0.5
-#: An average lies between the weights it averages: every tensor closer than this, by angle ...
-_AVERAGE_COSINE: Final = 0.98
-#: ... and by relative L2.
-_AVERAGE_DISTANCE: Final = 0.2
 #: Share of elements below which no optimizer left the others as they were.
 _EDITED_SHARE: Final = 1e-4
 #: Share of zeros that pruning leaves at least; trained float weights have hardly any.
@@ -59,8 +52,10 @@ def conclude_changes(subject: Subject) -> Iterator[Conclusion]:
     quantized = tuple(_quantized(rest))
     pruned = tuple(_pruned(subject, unequal, _ROUNDED_SHARE if quantized else _PRUNED_SHARE))
     yield from (*quantized, *pruned)
-    if not quantized and not (pruned and _is_all_of_it(unequal)):
-        yield from _trained(subject, rest, unequal, matrices_total(rest))
+    is_all_told = _is_counting(unequal) or (pruned and _is_all_of_it(unequal))
+    if not quantized and not is_all_told:
+        most = _most_edited(subject)
+        yield from conclude_training(subject, rest, unequal, most_edited=most)
 
 
 def is_elsewhere(subject: Subject) -> bool:
@@ -111,7 +106,7 @@ def _begun_anew(subject: Subject) -> tuple[TensorPair, ...]:
         if module_of(pair.left.key) in turned and not is_equal(pair)
     )
     is_less = sum(pair.left.elements for pair in found) <= sum(p.left.elements for p in kept)
-    is_kept = sums.cosine is not None and sums.cosine >= _SAME_DIRECTION
+    is_kept = sums.cosine is not None and sums.cosine >= SAME_DIRECTION
     return found if is_less and is_kept else ()
 
 
@@ -181,7 +176,7 @@ def _most_edited(subject: Subject) -> int:
 def _few(subject: Subject, unequal: Sequence[TensorPair]) -> Iterator[Conclusion]:
     """Yield an edit, where hardly any element differs."""
     sums = total(pair.difference for pair in unequal if pair.difference)
-    if sums.changed > _most_edited(subject):
+    if sums.changed > _most_edited(subject) and not _is_counting(unequal):
         return
     yield Conclusion(
         relation=Relation.EDITED,
@@ -189,40 +184,58 @@ def _few(subject: Subject, unequal: Sequence[TensorPair]) -> Iterator[Conclusion
         f"{'differs' if sums.changed == 1 else 'differ'}, in "
         f"{counted(len(unequal), 'tensor')} of {len(subject.pairs):,}",
         evidence=tuple(
-            f"{pair.left.key!r:.120}: {one.changed:,} of {one.elements:,} elements, by "
-            f"{number(one.largest)} at most"
+            f"{pair.left.key!r:.120}: {one.changed:,} of {one.elements:,} elements, "
+            f"{_by_how_much(one)}"
             for pair in unequal[:4]
             if (one := pair.difference)
         ),
     )
 
 
+def _is_counting(unequal: Sequence[TensorPair]) -> bool:
+    """Whether whole numbers that nobody learns are all that differs: counters of batches."""
+    return not any(pair.left.is_parameter or is_floating(pair) for pair in unequal)
+
+
+def _by_how_much(found: Difference) -> str:
+    """Say how far elements are apart; those that are no finite number are so in no distance."""
+    apart = [f"by {number(found.largest)} at most"] if found.largest or not found.not_finite else []
+    if found.not_finite:
+        apart.append(f"{found.not_finite:,} NaN or infinite on either side")
+    return ", ".join(apart)
+
+
 def _is_all_of_it(unequal: Sequence[TensorPair]) -> bool:
     """Whether one side has zeros where they differ, and nothing else differs."""
     changed = total(pair.difference for pair in unequal if pair.difference)
-    return changed.changed_numbers in (changed.zeroed, changed.filled)
+    return _differing(changed) in (changed.zeroed, changed.filled)
+
+
+def _differing(sums: Totals) -> int:
+    """Return how many elements are other numbers, where no cast explains it."""
+    return min(sums.changed, sums.changed_numbers)
 
 
 def _pruned(subject: Subject, unequal: Sequence[TensorPair], least: float) -> Iterator[Conclusion]:
     matrices = [pair for pair in subject.compared if is_matrix(pair)]
     sums = total(pair.difference for pair in matrices if pair.difference)
     changed = total(pair.difference for pair in unequal if pair.difference)
+    differing = _differing(changed)
     for side, new, old in (
         ("right", changed.zeroed, sums.zeros_left),
         ("left", changed.filled, sums.zeros_right),
     ):
         zeros = sums.zeros_right if side == "right" else sums.zeros_left
-        if not new or zeros < least * sums.elements or 2 * old > zeros:
+        if not new or not zeros or zeros < least * sums.elements or 2 * old > zeros:
             continue
-        only = new == changed.changed_numbers
+        only = new == differing
         others = "all others are equal" if only else "others differ, too"
         yield Conclusion(
             relation=Relation.PRUNED,
             sentence=f"the {side} file is pruned: {share(zeros, sums.elements)} of its matrices "
             f"and kernels are 0, {share(old, sums.elements)} on the other side; {others}",
             evidence=(
-                f"{new:,} elements are 0 on the {side} alone, of {changed.changed_numbers:,} that "
-                "differ",
+                f"{new:,} elements are 0 on the {side} alone, of {differing:,} that differ",
                 f"in {counted(len(unequal), 'tensor')}: {names(p.left.key for p in unequal)}",
             ),
         )
@@ -287,82 +300,4 @@ def _is_on_a_grid(pair: TensorPair, side: str) -> bool:
         _levels(pair, side) <= _LEVELS < _levels(pair, other)
         and distance is not None
         and distance < _QUANTIZED_DISTANCE
-    )
-
-
-def _trained(
-    subject: Subject, rest: Sequence[TensorPair], unequal: Sequence[TensorPair], sums: Totals
-) -> Iterator[Conclusion]:
-    """Yield whether one was trained on from the other, averages it, or is foreign to it."""
-    cosine = sums.cosine
-    apart = f"relative L2 {number(sums.relative_l2)}"
-    evidence = (f"matrices and kernels: cosine {cosine_text(cosine)}, {apart}",)
-    if cosine is None:
-        return
-    if cosine < _NO_DIRECTION:
-        yield Conclusion(
-            relation=Relation.UNRELATED,
-            sentence=f"unrelated weights in the same shapes: cosine {cosine_text(cosine)}",
-            evidence=evidence,
-        )
-        return
-    if cosine < _SAME_DIRECTION:
-        yield Conclusion(
-            relation=Relation.UNDECIDED,
-            sentence=f"far apart, cosine {cosine_text(cosine)}: trained on for long from the same "
-            "weights, or not from the same; the files do not tell",
-            evidence=evidence,
-        )
-        return
-    whole = sum(pair.difference is not None and not pair.difference.equal_cast for pair in unequal)
-    changed = total(pair.difference for pair in unequal if pair.difference)
-    trained = Conclusion(
-        relation=Relation.FINE_TUNED,
-        sentence=f"trained on: {share(changed.changed, _elements(rest))} of the elements differ in "
-        f"{len(unequal):,} of {counted(len(rest), 'tensor')}; {apart}, cosine "
-        f"{cosine_text(cosine)}",
-        evidence=(
-            *evidence,
-            f"largest difference {number(changed.largest)}; {counted(whole, 'tensor')} without an "
-            "equal element",
-            "which of the two came first, or whether both came from a third, values do not tell",
-        ),
-    )
-    averaged = _averaged(subject, rest) if len(rest) == len(subject.compared) else None
-    if averaged is None:
-        if whole or changed.changed > _most_edited(subject):
-            yield trained
-    elif "ema" in subject.roles:
-        yield from (averaged, trained)
-    else:
-        yield from (trained, averaged)
-
-
-def _averaged(subject: Subject, rest: Sequence[TensorPair]) -> Conclusion | None:
-    """Return an average, where every learned tensor is close to its counterpart and none equal."""
-    learned = [
-        pair
-        for pair in rest
-        if is_matrix(pair) and pair.left.is_parameter and pair.rearrangement is None
-    ]
-    differences = [pair.difference for pair in learned if pair.difference is not None]
-    if not differences or any(map(is_equal, learned)) or not subject.is_whole:
-        return None
-    cosines = [one.cosine for one in differences if one.cosine is not None]
-    distances = [one.relative_l2 for one in differences if one.relative_l2 is not None]
-    if len(cosines) < len(differences) or len(distances) < len(differences):
-        return None
-    if min(cosines) < _AVERAGE_COSINE or max(distances) > _AVERAGE_DISTANCE:
-        return None
-    return Conclusion(
-        relation=Relation.AVERAGED,
-        sentence="an average would look so: every matrix and kernel is close to its counterpart, "
-        "none is equal",
-        evidence=(
-            f"of {counted(len(differences), 'tensor')} the least cosine is "
-            f"{cosine_text(min(cosines))}, the largest relative L2 {number(max(distances))}",
-            "a step of training with a small learning rate looks so, too"
-            if "ema" not in subject.roles
-            else "one side is stored as an averaged copy",
-        ),
     )

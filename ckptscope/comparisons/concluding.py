@@ -41,11 +41,15 @@ def conclude(subject: Subject) -> tuple[Conclusion, ...]:
 
 
 def _changes(subject: Subject) -> Iterator[Conclusion]:
+    structure = subject.structure
+    if _is_empty(subject):
+        yield _nothing(structure)
+        return
     if not subject.pairs:
         yield Conclusion(
             relation=Relation.OTHER_STRUCTURE,
             sentence="no tensor of one has a counterpart in the other",
-            evidence=(_sides(subject.structure),),
+            evidence=(_sides(structure),),
         )
         return
     if subject.compared or subject.reshaped:
@@ -53,9 +57,26 @@ def _changes(subject: Subject) -> Iterator[Conclusion]:
         yield from conclude_changes(subject)
 
 
+def _is_empty(subject: Subject) -> bool:
+    structure = subject.structure
+    return not (subject.pairs or structure.only_left or structure.only_right)
+
+
+def _nothing(structure: Structure) -> Conclusion:
+    """Return the verdict on nothing; that nothing differs is no sameness of weights."""
+    ignored = f"{counted(structure.ignored, 'tensor')} left out on request"
+    return Conclusion(
+        relation=Relation.UNDECIDED,
+        sentence="nothing to compare: neither side has a tensor",
+        evidence=(ignored,) if structure.ignored else (),
+    )
+
+
 def conclude_structure(subject: Subject) -> tuple[Conclusion, ...]:
     """Say whether names, shapes and dtypes are the same; values were not compared."""
     structure = subject.structure
+    if _is_empty(subject):
+        return (_nothing(structure),)
     if structure.is_same:
         return (
             Conclusion(
@@ -86,8 +107,10 @@ def _sides(structure: Structure) -> str:
 
 def _differing(subject: Subject) -> str:
     sums = subject.all
+    no_numbers = f"; {sums.not_finite:,} are NaN or infinite on either side"
     return (
         f"{sums.changed:,} of {sums.elements:,} elements differ, in "
         f"{counted(len(subject.unequal), 'tensor')}: "
         f"{names(pair.left.key for pair in subject.unequal)}"
+        f"{no_numbers if sums.not_finite else ''}"
     )

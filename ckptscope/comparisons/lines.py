@@ -17,15 +17,21 @@ Distances = Mapping[tuple[int, int], float]
 
 
 def group_same(count: int, same: Sequence[tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
-    """Divide the indices below `count` into groups of the same weights, singles among them."""
-    first = list(range(count))
-    for one, other in same:
-        low, high = sorted((first[one], first[other]))
-        first = [low if group == high else group for group in first]
-    return tuple(
-        tuple(index for index in range(count) if first[index] == group)
-        for group in dict.fromkeys(first)
-    )
+    """Divide the indices below `count` into groups of the same weights, singles among them.
+
+    In a group each file is the same as every other. Weights and two casts of them are not: both
+    casts are the same as the weights, and not as each other.
+    """
+    known = {tuple(sorted(pair)) for pair in same}
+    groups: list[list[int]] = []
+    for index in range(count):
+        fits = (one for one in groups if all((other, index) in known for other in one))
+        group = next(fits, None)
+        if group is None:
+            groups.append([index])
+        else:
+            group.append(index)
+    return tuple(map(tuple, groups))
 
 
 def find_line(groups: Sequence[tuple[int, ...]], distances: Distances) -> Line | None:

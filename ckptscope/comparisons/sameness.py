@@ -44,8 +44,8 @@ def conclude_order(subject: Subject) -> Iterator[Conclusion]:
         orders = Counter(pair.rearrangement.axes for pair in transposed if pair.rearrangement)
         yield Conclusion(
             relation=Relation.TRANSPOSED,
-            sentence=f"{counted(len(transposed), 'tensor')} with axes in another order, bit for "
-            f"bit; {rest} equal",
+            sentence=f"{counted(len(transposed), 'tensor')} with axes in another order, "
+            f"{_exactly(transposed)}; {rest} equal",
             evidence=(
                 *(
                     f"axes {list(axes)} of the left: {counted(count, 'tensor')}"
@@ -58,6 +58,11 @@ def conclude_order(subject: Subject) -> Iterator[Conclusion]:
         yield _permuted(permuted, rest)
 
 
+def _exactly(pairs: list[TensorPair]) -> str:
+    is_retyped = any(pair.left.dtype != pair.right.dtype for pair in pairs)
+    return "bit for bit after a cast" if is_retyped else "bit for bit"
+
+
 def _permuted(permuted: list[TensorPair], rest: str) -> Conclusion:
     """Tell which tensors share a permutation: a residual stage has one for all of its layers."""
     shared: dict[str, list[str]] = {}
@@ -67,8 +72,8 @@ def _permuted(permuted: list[TensorPair], rest: str) -> Conclusion:
     groups = sorted(shared.values(), key=len, reverse=True)
     return Conclusion(
         relation=Relation.PERMUTED,
-        sentence=f"{counted(len(permuted), 'tensor')} with channels in another order, bit for bit; "
-        f"{rest} equal",
+        sentence=f"{counted(len(permuted), 'tensor')} with channels in another order, "
+        f"{_exactly(permuted)}; {rest} equal",
         evidence=tuple(
             f"one permutation in {counted(len(group), 'place')}: {names(group)}"
             for group in groups[:4]
@@ -80,7 +85,9 @@ def _same(subject: Subject) -> Conclusion:
     elements = sum(pair.left.elements for pair in subject.pairs)
     evidence = [f"{counted(len(subject.pairs), 'tensor')}, {counted(elements, 'element')} compared"]
     evidence += _told(subject)
+    is_lossless = Way.DTYPE not in subject.ways
     if subject.is_renamed:
+        is_how = " bit for bit" if is_lossless else f", {_WAYS[Way.DTYPE]}"
         met = Counter(pair.pairing for pair in subject.pairs)
         evidence.append(
             f"{counted(met[Pairing.VALUES], 'tensor')} found by their values, "
@@ -88,7 +95,7 @@ def _same(subject: Subject) -> Conclusion:
         )
         return Conclusion(
             relation=Relation.RENAMED,
-            sentence="the same weights bit for bit, under other names",
+            sentence=f"the same weights{is_how}, under other names",
             evidence=tuple(evidence),
         )
     if not subject.ways:
@@ -98,7 +105,6 @@ def _same(subject: Subject) -> Conclusion:
             evidence=tuple(evidence),
         )
     ways = _listed([_WAYS[way] for way in subject.ways])
-    is_lossless = Way.DTYPE not in subject.ways
     return Conclusion(
         relation=Relation.SAME_WEIGHTS,
         sentence=f"the same weights, {'bit for bit, ' if is_lossless else ''}{ways}",

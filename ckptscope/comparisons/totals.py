@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from ckptscope.facts.comparison import Difference, TensorPair
+from ckptscope.facts.distances import cosine_of, relative_distance
 
 _FLOATING: Final = ("float", "bfloat", "complex")
 #: Of what a network has learned, matrices and kernels tell most: norms begin at 1 and biases at 0
@@ -68,16 +69,13 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def relative_l2(self) -> float | None:
-        """Norm of the difference over the norm of the left; None where that is 0."""
-        if not self.squares_left:
-            return 0.0 if not self.squares_apart else None
-        return float((self.squares_apart / self.squares_left) ** 0.5)
+        """Norm of the difference over the norm of the left; None where sums have none."""
+        return relative_distance(self.squares_apart, self.squares_left)
 
     @property
     def cosine(self) -> float | None:
-        """Cosine of the angle between both sides; None where one of them is 0."""
-        both = self.squares_left**0.5 * self.squares_right**0.5
-        return max(-1.0, min(1.0, self.products / both)) if both else None
+        """Cosine of the angle between both sides; None where sums have none."""
+        return cosine_of(self.squares_left, self.squares_right, self.products)
 
 
 def total(differences: Iterable[Difference]) -> Totals:

@@ -30,7 +30,11 @@ DESCRIPTOR_SIGNATURE: Final = b"PK\x07\x08"
 _SIGNATURES: Final = re.compile(rb"PK(?:\x03\x04|\x07\x08|\x01\x02|\x05\x06|\x06\x06)")
 #: CRC-32, compressed size, size; of 4 or 8 bytes.
 _FIELDS: Final = (struct.Struct("<3L"), struct.Struct("<L2Q"))
+_MOST_FIELD_BYTES: Final = 20
 _PIECE_BYTES: Final = 1 << 20
+#: What is kept at hand on both sides of a piece: a descriptor, and a header with its name.
+_BEFORE_BYTES: Final = 32
+_BEHIND_BYTES: Final = 1 << 10
 #: Signatures that are followed for each member that an archive may have.
 _SIGNATURES_EACH: Final = 4
 #: Names of other systems are no longer; torch's extra fields pad to 64 bytes.
@@ -109,14 +113,20 @@ class _Scanner:
         self._found = Scan([], {})
         #: First bytes of data whose size a descriptor tells, → method.
         self._open: dict[int, int] = {}
+        #: The piece that is searched, with what stands right before and behind it.
+        self._piece = b""
+        self._start = 0
 
     def run(self) -> Scan:
         """Search the source piece by piece."""
         count = 0
         for start in range(0, self._source.size, _PIECE_BYTES):
+            self._start = max(start - _BEFORE_BYTES, 0)
+            end = start + _PIECE_BYTES
+            self._piece = self._source.peek(self._start, end + _BEHIND_BYTES - self._start)
             # Pieces overlap, so that no signature is cut in two.
-            piece = self._source.peek(start, _PIECE_BYTES + len(LOCAL_SIGNATURE) - 1)
-            for match in _SIGNATURES.finditer(piece):
+            last = end - self._start + len(LOCAL_SIGNATURE) - 1
+            for match in _SIGNATURES.finditer(self._piece, start - self._start, last):
                 count += 1
                 if count > _SIGNATURES_EACH * self._limits.members:
                     raise LimitError(
@@ -125,25 +135,32 @@ class _Scanner:
                         actual=count // _SIGNATURES_EACH,
                         member=self._source.name,
                     )
-                self._take(match.group(), start + match.start())
+                self._take(match.group(), self._start + match.start())
         return self._found
+
+    def _bytes(self, place: int, length: int) -> bytes:
+        """Return bytes of the source, without another read if they are at hand."""
+        first = place - self._start
+        if first < 0 or first + length > len(self._piece):
+            return self._source.peek(place, length)
+        return self._piece[first : first + length]
 
     def _take(self, signature: bytes, place: int) -> None:
         if signature == DESCRIPTOR_SIGNATURE:
             behind = place + len(signature)
+            raw = self._bytes(behind, _MOST_FIELD_BYTES)
             for fields in _FIELDS:
-                raw = self._source.peek(behind, fields.size)
-                if len(raw) == fields.size:
-                    self._add(place, behind + fields.size, fields.unpack(raw))
+                if len(raw) >= fields.size:
+                    self._add(place, behind + fields.size, fields.unpack_from(raw))
             return
         # A descriptor without a signature shows by what follows it.
-        if self._open:
-            for fields in _FIELDS:
-                raw = self._source.peek(place - fields.size, fields.size)
-                if len(raw) == fields.size:
-                    self._add(place - fields.size, place, fields.unpack(raw))
+        raw = self._bytes(max(place - _MOST_FIELD_BYTES, 0), min(place, _MOST_FIELD_BYTES))
+        for fields in _FIELDS:
+            if len(raw) >= fields.size:
+                found = fields.unpack_from(raw, len(raw) - fields.size)
+                self._add(place - fields.size, place, found)
         if signature == LOCAL_SIGNATURE:
-            header = _read_header(self._source, place)
+            header = self._read_header(place)
             if header is not None:
                 self._found.headers.append(header)
                 if header.is_open:
@@ -157,30 +174,29 @@ class _Scanner:
         found = Descriptor(end, crc, stored, size)
         self._found.descriptors.setdefault(data_end - stored, []).append(found)
 
-
-def _read_header(source: ByteSource, place: int) -> LocalHeader | None:
-    """Return the header at a place; None where it cannot be one."""
-    head = source.peek(place, LOCAL.size)
-    if len(head) < LOCAL.size:
-        return None
-    _, _, flags, method, _, _, crc, stored, size, name_size, extra_size = LOCAL.unpack(head)
-    data_offset = place + LOCAL.size + name_size + extra_size
-    if (
-        method not in (STORED, DEFLATED)
-        or not 0 < name_size <= _LONGEST
-        or extra_size > _LONGEST
-        or data_offset > source.size
-    ):
-        return None
-    raw = source.peek(place + LOCAL.size, name_size + extra_size)
-    extra = raw[name_size:]
-    if not _is_extra(extra):
-        return None
-    if NOT_HERE_32 in (stored, size):
-        stored, size = _long_sizes(extra, stored, size)
-    is_open = bool(flags & FLAG_DESCRIPTOR) and not stored
-    name = member_name(raw[:name_size], flags)
-    return LocalHeader(place, data_offset, name, method, flags, crc, stored, size, is_open)
+    def _read_header(self, place: int) -> LocalHeader | None:
+        """Return the header at a place; None where it cannot be one."""
+        head = self._bytes(place, LOCAL.size)
+        if len(head) < LOCAL.size:
+            return None
+        _, _, flags, method, _, _, crc, stored, size, name_size, extra_size = LOCAL.unpack(head)
+        data_offset = place + LOCAL.size + name_size + extra_size
+        if (
+            method not in (STORED, DEFLATED)
+            or not 0 < name_size <= _LONGEST
+            or extra_size > _LONGEST
+            or data_offset > self._source.size
+        ):
+            return None
+        raw = self._bytes(place + LOCAL.size, name_size + extra_size)
+        extra = raw[name_size:]
+        if not _is_extra(extra):
+            return None
+        if NOT_HERE_32 in (stored, size):
+            stored, size = _long_sizes(extra, stored, size)
+        is_open = bool(flags & FLAG_DESCRIPTOR) and not stored
+        name = member_name(raw[:name_size], flags)
+        return LocalHeader(place, data_offset, name, method, flags, crc, stored, size, is_open)
 
 
 def _is_extra(extra: bytes) -> bool:

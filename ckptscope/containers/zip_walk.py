@@ -48,14 +48,12 @@ class Walk(msgspec.Struct, kw_only=True):
         cut: Names of those whose end is not told: they end with the file, or at damage.
         wrong: Names of those whose bytes do not have their CRC-32.
         twice: Names that come again with other bytes.
-        reached_directory: Whether the walk came to a directory in step.
     """
 
     members: dict[str, ZipMember]
     cut: set[str]
     wrong: set[str]
     twice: set[str]
-    reached_directory: bool = False
 
 
 def walk_members(source: ByteSource, limits: Limits) -> Walk:
@@ -84,6 +82,8 @@ class _Walker:
         self._archive = ZipArchive(source, {}, [], ZipLayout([], [], {}, [], source.size), limits)
         self._left_bytes = _PASSES * source.size + _SPARE_BYTES
         self._walk = Walk(members={}, cut=set(), wrong=set(), twice=set())
+        #: Whether a directory stands behind the last member.
+        self._is_closed = False
 
     def run(self, scan: Scan) -> Walk:
         """Follow the headers that are not inside a member."""
@@ -92,15 +92,20 @@ class _Walker:
         for index, header in enumerate(scan.headers):
             if header.place < position:
                 continue
-            if run and (header.place != position or run[-1].is_cut):
+            if self._is_closed:
+                # More members follow, so that the directory was that of an archive inside one.
+                run, self._is_closed = [], False
+            elif run and (header.place != position or run[-1].is_cut):
                 self._take(run)
                 run = []
             behind = scan.headers[index + 1].place if index + 1 < len(scan.headers) else None
             ended = self._end_of(header, scan.descriptors.get(header.data_offset, []), behind)
             run.append(ended)
             position = ended.end
-            if not ended.is_cut and self._source.peek(position, 4) == _ENTRY_SIGNATURE:
-                self._walk.reached_directory = True
+            self._is_closed = not ended.is_cut and (
+                self._source.peek(position, 4) == _ENTRY_SIGNATURE
+            )
+            if self._is_closed and run[0].member.header_offset == scan.headers[0].place:
                 break
         self._take(run)
         return self._walk

@@ -10,6 +10,7 @@ import msgspec
 
 from ckptscope.facts.architecture import FactValue
 from ckptscope.facts.containers import ContainerKind
+from ckptscope.facts.distances import cosine_of, relative_distance
 from ckptscope.facts.report import Failure
 
 
@@ -152,16 +153,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def relative_l2(self) -> float | None:
-        """Norm of the difference over the norm of the left side; None where that is 0."""
-        if not self.squares_left:
-            return 0.0 if not self.squares_apart else None
-        return float((self.squares_apart / self.squares_left) ** 0.5)
+        """Norm of the difference over the norm of the left; None where sums have none."""
+        return relative_distance(self.squares_apart, self.squares_left)
 
     @property
     def cosine(self) -> float | None:
-        """Cosine of the angle between both sides; None where one of them is 0."""
-        both = self.squares_left**0.5 * self.squares_right**0.5
-        return max(-1.0, min(1.0, self.products / both)) if both else None
+        """Cosine of the angle between both sides; None where sums have none."""
+        return cosine_of(self.squares_left, self.squares_right, self.products)
 
 
 class Rearrangement(msgspec.Struct, frozen=True, kw_only=True):

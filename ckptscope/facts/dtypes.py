@@ -103,3 +103,15 @@ def storage_bytes(elements: int, dtype: str | None) -> int | None:
     if dtype in ELEMENTS_PER_BYTE:
         return -(-elements // ELEMENTS_PER_BYTE[dtype]) * item
     return elements * item
+
+
+#: Half a step between neighbouring numbers of dtypes of 16 bits and fewer, in the larger of them:
+#: significands have 11, 8, 4 and 3 bits (IEEE 754; torch's `Half.h`, `BFloat16.h`, `Float8_*.h`).
+HALF_STEPS = {
+    "float16": 2.0**-11,
+    "bfloat16": 2.0**-8,
+    "float8_e4m3fn": 2.0**-4,
+    "float8_e4m3fnuz": 2.0**-4,
+    "float8_e5m2": 2.0**-3,
+    "float8_e5m2fnuz": 2.0**-3,
+}

@@ -133,6 +133,9 @@ class GateFile(msgspec.Struct, frozen=True, kw_only=True):
         checks: Which checks were made.
         requirements: What the policy demands of it, and what came out, in the order of the keys.
         failure: Why it could not be read; None if it could.
+        carved: What its storages can be taken for with certainty, in a sentence, where it could
+            not be read; empty where that cannot be said.
+        carved_as: What the policy makes of such a file: inconclusive or refused.
     """
 
     path: str
@@ -145,15 +148,19 @@ class GateFile(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckRun, ...] = ()
     requirements: tuple[Requirement, ...] = ()
     failure: Failure | None = None
+    carved: str = ""
+    carved_as: GateVerdict = GateVerdict.INCONCLUSIVE
 
     @property
     def verdict(self) -> GateVerdict:
         """What came out; what is unreadable was not judged, whatever else was found."""
-        if self.failure is not None:
+        if self.failure is not None and not self.carved:
             return GateVerdict.UNREADABLE
         failing = [one for one in self.rulings if one.is_failing]
         if any(not one.undecided for one in failing):
             return GateVerdict.REFUSED
+        if self.carved:
+            return self.carved_as
         return GateVerdict.INCONCLUSIVE if failing else GateVerdict.PASSED
 
     @property

@@ -33,6 +33,7 @@ from ckptscope.facts.comparison import (
     TensorPair,
     Way,
 )
+from ckptscope.facts.dtypes import HALF_STEPS
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.tensors import TensorInfo
 from ckptscope.pipeline.comparing_sides import OpenSide, compared, open_side, translate
@@ -41,6 +42,17 @@ from ckptscope.pipeline.walking import PathLike
 
 if TYPE_CHECKING:
     from ckptscope.tensors.rearranging import Permutations
+
+#: After a cast, sums tell too little to find another order by. Nearly all of what was also trained
+#: on is closer by angle than this, and is not looked through ...
+_TURNED = 0.98
+#: ... where it is large; scales of norms, which are near 1, are small.
+_FEW_ELEMENTS = 1 << 16
+#: Half a step of float32, which casts from float64 are rounded to.
+_LEAST_STEP = 2.0**-24
+#: Standard deviations of a sum of rounded squares, each of them up to two half steps; room for some
+#: elements that are much larger than the others.
+_SPREAD = 32
 
 #: Told how many bytes more have been gone over; told once how many there will be.
 Progress = Callable[[int], None]
@@ -252,15 +264,29 @@ class _Run:
 
 def _may_be_rearranged(one: TensorInfo, other: TensorInfo, found: Difference | None) -> bool:
     """Whether both have the same numbers, as far as sums tell."""
-    if one.dtype != other.dtype or sorted(one.shape) != sorted(other.shape):
+    if sorted(one.shape) != sorted(other.shape):
         return False
     if found is None:
         return one.shape != other.shape
+    if one.dtype != other.dtype:
+        return found.equal_cast != found.elements and _may_be_cast_and_rearranged(
+            found, (one.dtype, other.dtype)
+        )
     is_unequal = found.equal_bits != found.elements
     most = max(found.squares_left, found.squares_right)
     # Sums of the same squares in another order differ by rounding.
     is_alike = abs(found.squares_left - found.squares_right) <= 1e-9 * most
     return is_unequal and is_alike and found.zeros_left == found.zeros_right
+
+
+def _may_be_cast_and_rearranged(found: Difference, dtypes: tuple[str, str]) -> bool:
+    most = max(found.squares_left, found.squares_right)
+    step = max(HALF_STEPS.get(dtype, _LEAST_STEP) for dtype in dtypes)
+    # What rounding adds to some squares it takes from others, so that little is left in the sum.
+    apart = step * (_SPREAD / max(found.elements, 1) ** 0.5 + step)
+    is_alike = abs(found.squares_left - found.squares_right) <= apart * most
+    is_turned = found.cosine is None or found.cosine < _TURNED
+    return is_alike and (is_turned or found.elements <= _FEW_ELEMENTS)
 
 
 def _structure(

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +16,14 @@ import msgspec
 from ckptscope.containers import Contents
 from ckptscope.errors import ArtifactError, UsageError
 from ckptscope.facts.findings import Finding
-from ckptscope.facts.gate import CheckRun, CheckState, GateFile, GateReport, Ruling
+from ckptscope.facts.gate import (
+    CheckRun,
+    CheckState,
+    GateFile,
+    GateReport,
+    GateVerdict,
+    Ruling,
+)
 from ckptscope.facts.limits import DEFAULT_LIMITS, Limits
 from ckptscope.facts.paper import PaperFile
 from ckptscope.facts.report import FileReport, Skipped
@@ -28,7 +36,7 @@ from ckptscope.pipeline.reading import manifest_of
 from ckptscope.pipeline.visiting import Unreadable, visit
 from ckptscope.pipeline.walking import PathLike
 from ckptscope.policies.baseline import Baseline, read_baseline
-from ckptscope.policies.policy import DEFAULT_POLICY, FROM_NAME, Policy
+from ckptscope.policies.policy import CARVED_REFUSED, DEFAULT_POLICY, FROM_NAME, Policy
 from ckptscope.policies.requirements import check_requirements
 from ckptscope.policies.ruling import review_policy, rule
 
@@ -90,8 +98,9 @@ def gate(
     request = _ask(policy, limits=limits, jobs=jobs, progress=progress, today=today)
     seen, skipped = _see_all(paths, request)
     inside = Counter(one.report.path for one in seen if isinstance(one, _Seen))
+    at_path = inside + Counter(one.path for one in seen if isinstance(one, Unreadable))
     files = tuple(
-        _refuse_unread(one, request)
+        _refuse_unread(one, request, is_alone=at_path[one.path] == 1)
         if isinstance(one, Unreadable)
         else _judge(one, request, is_shared=inside[one.report.path] > 1)
         for one in seen
@@ -256,17 +265,36 @@ def _file_bytes(one: _Seen) -> int:
     return os.path.getsize(path) if os.path.isfile(path) else one.manifest.size_bytes
 
 
-def _refuse_unread(one: Unreadable, request: _Request) -> GateFile:
-    """Report on a file that could not be read; what its pickle named before still counts."""
+def _refuse_unread(one: Unreadable, request: _Request, *, is_alone: bool) -> GateFile:
+    """Report on a file that could not be read; what its pickle named before still counts.
+
+    Args:
+        one: Why it could not.
+        request: What is asked.
+        is_alone: Whether nothing else was found at the same path.
+    """
     from ckptscope.checks.safety import check_imports
 
     findings = check_imports(one.failure.imports, allowed=request.policy.imports)
+    is_refused = request.policy.carved == CARVED_REFUSED
     return GateFile(
         path=one.path,
         location=one.location,
         rulings=_rule(findings, one.path, one.location, request),
         failure=one.failure,
+        carved=_carve(one, request) if is_alone else "",
+        carved_as=GateVerdict.REFUSED if is_refused else GateVerdict.INCONCLUSIVE,
     )
+
+
+def _carve(one: Unreadable, request: _Request) -> str:
+    """Say what the storages of an unreadable file are; empty where that is not certain."""
+    from ckptscope.pipeline.carving import carve_file, is_damage
+
+    if not is_damage(one.failure):
+        return ""
+    carving = carve_file(Path(one.path), request.limits)
+    return carving.verdict if carving is not None and carving.is_certain else ""
 
 
 def _rule(

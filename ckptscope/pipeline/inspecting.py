@@ -4,6 +4,7 @@ Enters: what a user names. Leaves: an `InspectReport`.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -94,7 +95,18 @@ def inspect(
             files.append(FileReport(path=found.path, failure=found.failure))
         else:
             files.append(found)
-    return InspectReport(files=tuple(files), skipped=tuple(skipped))
+    return InspectReport(files=_with_carved(files, limits), skipped=tuple(skipped))
+
+
+def _with_carved(files: Sequence[FileReport], limits: Limits) -> tuple[FileReport, ...]:
+    """Add to files that could not be read what is left of them."""
+    if all(one.failure is None for one in files):
+        return tuple(files)
+    from ckptscope.pipeline.carving import carve_report
+
+    # Where a path holds several checkpoints, what is left of one is not that of the path.
+    found = Counter(one.path for one in files)
+    return tuple(carve_report(one, limits) if found[one.path] == 1 else one for one in files)
 
 
 def _load(specs: Iterable[PathLike]) -> tuple[SpecTable, ...]:

@@ -91,8 +91,7 @@ def unpack(
 
     Args:
         path: File or folder that is a checkpoint.
-        target: NAME.safetensors, NAME.pth (.pt, .ckpt, .bin), or a folder: a name that ends with a
-            slash, or a folder that exists and is empty.
+        target: NAME.safetensors, NAME.pth (.pt, .ckpt, .bin), or a folder, new or empty: NAME/.
         request: What is wanted.
         limits: Bounds of the reading.
         progress: Told how many bytes more have been gone over.
@@ -150,11 +149,12 @@ def _check(path: Path, target: str, request: UnpackRequest) -> TargetKind | None
         raise UsageError(
             f"expected one of {', '.join(CAST_TARGETS)} for --dtype, found {request.dtype!r:.60}"
         )
+    if request.prefix and request.strip_prefix:
+        raise UsageError("expected --prefix or --strip-prefix, found both")
     places = [target] if request.metadata is None else [target, request.metadata]
     for place in places:
         require_elsewhere(path, place)
         if kind is not None and not request.force and os.path.lexists(place):
-            # Said before gigabytes are read; the writer looks again.
             raise UsageError(f"expected nothing at {place!r:.200}, found something; see --force")
     if len({os.path.realpath(place) for place in places}) < len(places):
         raise UsageError(f"expected another file for --metadata, found the target {target!r:.200}")

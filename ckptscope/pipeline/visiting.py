@@ -4,6 +4,7 @@ Enters: paths, and what to do with a checkpoint that is laid open. Leaves: what 
 checkpoint could not be read. One file's damage never hides another file.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -49,10 +50,19 @@ def visit(
     """
     for path, named in expand(paths):
         if isinstance(path, Absent):
-            absent = Failure(kind=UsageError.__name__, message="no such file or folder")
-            yield Unreadable(path=str(path), failure=absent)
+            yield _absent(path, named=True)
         else:
             yield from _visit_path(path, limits, look, named=named)
+
+
+def _absent(path: PathLike, *, named: bool) -> Unreadable | Skipped:
+    """Say that a path stands for nothing; a link may lead nowhere."""
+    message = "no such file or folder"
+    if os.path.islink(path):
+        message = f"{message}: a link that leads nowhere"
+    if not named:
+        return Skipped(path=str(path), reason=message)
+    return Unreadable(path=str(path), failure=Failure(kind=UsageError.__name__, message=message))
 
 
 def _visit_path(
@@ -60,6 +70,9 @@ def _visit_path(
 ) -> Iterator[Found | Unreadable | Skipped]:
     """Read one path; of a file that changes meanwhile nothing is said but that."""
     before = stamp_of(path)
+    if before is None:
+        yield _absent(path, named=named)
+        return
     folders: dict[int, FolderMembers] = {}
     found = list(_look_at_path(path, limits, look, folders, named=named))
     changed = _what_changed(path, before, folders.values())

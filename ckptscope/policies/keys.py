@@ -22,7 +22,7 @@ from ckptscope.policies.kinds import (
     shown,
 )
 from ckptscope.policies.places import Place
-from ckptscope.policies.policy import Policy, Waiver
+from ckptscope.policies.policy import CARVED_ACTIONS, Policy, Waiver
 from ckptscope.policies.selectors import nearest, why_unknown
 
 
@@ -135,6 +135,15 @@ def _beside(place: Place) -> str:
     return str(Path(place.document.name).parent / read_text(place))
 
 
+def _read_carved(place: Place) -> str:
+    action = read_text(place)
+    if action not in CARVED_ACTIONS:
+        raise place.error(
+            f"expected one of {', '.join(map(repr, CARVED_ACTIONS))}, found {shown(action)}"
+        )
+    return action
+
+
 def _read_waivers(place: Place) -> tuple[Waiver, ...]:
     return tuple(_read_waiver(item) for item in read_items(place))
 
@@ -176,6 +185,7 @@ KEYS: Final[Mapping[str, Key]] = {
     "require-metadata": Key("metadata", read_texts),
     "values": Key("values", read_truth),
     "deep": Key("deep", read_truth),
+    "carved": Key("carved", _read_carved),
     "fail": Key("fail", _read_selectors),
     "warn": Key("warn", _read_selectors),
     "ignore": Key("ignore", _read_selectors),

@@ -35,6 +35,10 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     ignore: tuple[str, ...] = ()
 
 
+#: What may become of a file that could not be read, and whose storages tell what it was.
+CARVED_REFUSED: Final = "refuse"
+CARVED_ACTIONS: Final = ("inconclusive", CARVED_REFUSED)
+
 #: What holds where neither a policy nor the command line says anything else: a file is to be safe,
 #: whole, readable, and not contradicted by its label.
 DEFAULT_SELECTION: Final = Selection(
@@ -97,6 +101,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
             be there.
         values: Whether the values of all tensors must be scanned.
         deep: Whether CRCs must be checked.
+        carved: What becomes of a file that could not be read, and whose storages tell what it was:
+            `inconclusive` or `refuse`; None for the first.
         waivers: Findings that are accepted for a while.
         baseline: File of known findings, as a path; None for none.
     """
@@ -116,6 +122,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     metadata: tuple[str, ...] = ()
     values: bool = False
     deep: bool = False
+    carved: str | None = None
     waivers: tuple[Waiver, ...] = ()
     baseline: str | None = None
 

@@ -86,16 +86,17 @@ def _summary(report: DiffReport) -> tuple[Part, ...]:
 
 
 def _groups(report: DiffReport) -> list[list[int]]:
-    """Return files that are all the same as the first of them, in groups of two and more."""
-    groups: dict[int, list[int]] = {}
-    first_of: dict[int, int] = {}
-    for one in report.comparisons:
-        if one.is_same and one.right not in first_of:
-            first = first_of.setdefault(one.left, one.left)
-            if first == one.left:
-                first_of[one.right] = first
-                groups.setdefault(first, [first]).append(one.right)
-    return list(groups.values())
+    """Return files of which all are the same as each other, in groups of two and more."""
+    same = {(one.left, one.right) for one in report.comparisons if one.is_same}
+    groups: list[list[int]] = []
+    for index in range(len(report.sides)):
+        fits = (group for group in groups if all((other, index) in same for other in group))
+        group = next(fits, None)
+        if group is None:
+            groups.append([index])
+        else:
+            group.append(index)
+    return [group for group in groups if len(group) > 1]
 
 
 def _files_table(report: DiffReport) -> Table:

@@ -51,6 +51,7 @@ class GateFileOut(msgspec.Struct, frozen=True, kw_only=True):
     checks: tuple[CheckRun, ...]
     requirements: tuple[Requirement, ...]
     failure: Failure | None
+    carved: str
 
 
 class GateOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +97,7 @@ def _file(file: GateFile) -> GateFileOut:
         checks=file.checks,
         requirements=file.requirements,
         failure=file.failure,
+        carved=file.carved,
     )
 
 

@@ -123,7 +123,7 @@ def requirement_text(requirement: Requirement) -> str:
 def reason_text(file: GateFile) -> str:
     """Return why a file got its verdict, as one sentence."""
     if file.failure is not None:
-        return file.failure.message
+        return file.failure.message + (f"; what is left: {file.carved}" if file.carved else "")
     sorted_ = by_bearing(file.rulings)
     refusing, undecided = sorted_[Bearing.REFUSES], sorted_[Bearing.UNDECIDED]
     warnings = plural(len(sorted_[Bearing.WARNS]), "warning") if sorted_[Bearing.WARNS] else ""

@@ -26,6 +26,7 @@ from ckptscope.reports.gate_phrases import (
     path_below,
     place_text,
     plural,
+    reason_text,
     remedy_of,
     summary_text,
     title_of,
@@ -109,8 +110,8 @@ def _annotations(report: GateReport, root: Path | None) -> Iterator[_Annotation]
                 level="error",
                 grade=(0,),
                 file=shown,
-                title="unreadable",
-                lines=(_named(file, file.failure.message),),
+                title=file.verdict.value,
+                lines=(_named(file, reason_text(file)),),
             )
         yield from _of_rulings(file.rulings, shown, file)
     yield from _of_rulings(report.notices, path_below(report.policy, root) or report.policy, None)

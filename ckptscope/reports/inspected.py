@@ -44,8 +44,7 @@ def describe_report(report: InspectReport, wanted: Wanted = WHAT_IS_QUICK) -> It
 
 def _describe_file(one: FileReport, wanted: Wanted) -> Iterator[Block]:
     if one.manifest is None:
-        if one.failure is not None:
-            yield from describe_failure(one.path, one.failure)
+        yield from _describe_unread(one, wanted)
         return
     manifest = one.manifest
     yield Heading(1, (Name(one.path, Tone.STRONG),))
@@ -75,6 +74,15 @@ def _describe_file(one: FileReport, wanted: Wanted) -> Iterator[Block]:
         yield from describe_identity(one.identity, tensors=False)
     if wanted.tensors:
         yield from list_tensors(manifest.state_dicts)
+
+
+def _describe_unread(one: FileReport, wanted: Wanted) -> Iterator[Block]:
+    if one.carved is not None and one.carved.survivors:
+        from ckptscope.reports.carved import describe_carved  # noqa: PLC0415 - seldom met
+
+        yield from describe_carved(one.path, one.carved, tensors=wanted.tensors)
+    elif one.failure is not None:
+        yield from describe_failure(one.path, one.failure)
 
 
 def _describe_container(manifest: Manifest) -> Iterator[Block]:

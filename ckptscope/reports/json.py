@@ -9,7 +9,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -33,6 +33,9 @@ from ckptscope.facts.values import TensorValues
 from ckptscope.facts.weights_only import Obstacle, WeightsOnly
 from ckptscope.reports.architecture_json import ArchitectureOut, architecture_out
 from ckptscope.reports.values_json import TensorOut, tensors_out, values_by_tensor
+
+if TYPE_CHECKING:
+    from ckptscope.facts.carving import Carving
 
 INSPECT_SCHEMA: Literal["ckptscope/inspect/1"] = "ckptscope/inspect/1"
 
@@ -115,6 +118,7 @@ class FileOut(msgspec.Struct, frozen=True, kw_only=True):
     more_architectures: tuple[ArchitectureOut, ...] = ()
     findings: tuple[Finding, ...] = ()
     failure: Failure | None = None
+    carved: "Carving | None" = None
 
 
 class InspectOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +148,10 @@ def encode(value: object) -> bytes:
 
 def inspect_json_schema() -> bytes:
     """Return the JSON schema of the output, indented."""
+    from ckptscope.facts.carving import Carving  # noqa: PLC0415 - of a sound file nothing is carved
+
+    # Types by name are looked up among the names of this module.
+    globals()["Carving"] = Carving
     schema = msgspec.json.schema(InspectOut)
     schema["$id"] = INSPECT_SCHEMA
     return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
@@ -152,7 +160,7 @@ def inspect_json_schema() -> bytes:
 def _file(report: FileReport) -> FileOut:
     manifest = report.manifest
     if manifest is None:
-        return FileOut(path=report.path, failure=report.failure)
+        return FileOut(path=report.path, failure=report.failure, carved=report.carved)
     networks = tuple(architecture_out(one) for one in report.identified)
     values = values_by_tensor(report.values)
     return FileOut(

@@ -18,6 +18,7 @@ from ckptscope.facts.gate import (
     CheckState,
     GateFile,
     GateReport,
+    GateVerdict,
     Requirement,
     Ruling,
 )
@@ -29,6 +30,7 @@ from ckptscope.reports.gate_phrases import (
     pardon_text,
     place_text,
     plural,
+    reason_text,
     remedy_of,
     requirement_text,
 )
@@ -80,13 +82,15 @@ def _suite(file: GateFile) -> ET.Element:
     suite = _empty_suite(file.name, file.path)
     reading = _empty_case(_READING, file.name)
     if file.failure is not None:
+        # What is left of it was judged after all: a failure is a verdict, an error is none.
+        is_unread = file.verdict is GateVerdict.UNREADABLE
         error = ET.SubElement(
             reading,
-            "error",
-            type=escape_terminal(file.failure.kind),
+            "error" if is_unread else "failure",
+            type=escape_terminal(file.failure.kind if is_unread else file.verdict),
             message=escape_terminal(file.failure.message),
         )
-        error.text = escape_terminal(file.failure.message)
+        error.text = escape_terminal(reason_text(file))
     suite.append(reading)
     of_check: dict[str, list[Ruling]] = {one.name: [] for one in file.checks}
     for ruling in file.rulings:

@@ -30,6 +30,7 @@ from ckptscope.reports.gate_phrases import (
     bearing_of,
     pardon_text,
     plural,
+    reason_text,
     requirement_text,
     summary_text,
 )
@@ -300,7 +301,7 @@ def _notifications(files: Iterable[GateFile], root: Path | None) -> Iterator[Not
             yield Notification(
                 descriptor=Descriptor(id=file.failure.kind),
                 level=Level.ERROR,
-                message=Message(text=f"{inside}{_text(file.failure.message)}"),
+                message=Message(text=f"{inside}{_text(reason_text(file))}"),
                 locations=location,
             )
         for run in file.checks:
@@ -321,7 +322,7 @@ def exit_code(report: GateReport) -> int:
         return 2
     codes = [0 if report.verdict is GateVerdict.PASSED else 1]
     for one in report.files:
-        if one.failure is not None:
+        if one.failure is not None and one.verdict is GateVerdict.UNREADABLE:
             # What is not there is a fault of the request.
             codes.append(2 if one.failure.kind == "UsageError" else 3)
     return max(codes)

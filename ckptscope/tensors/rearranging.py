@@ -19,8 +19,9 @@ from ckptscope.facts.comparison import Rearrangement
 from ckptscope.facts.dtypes import ELEMENTS_PER_BYTE, ITEM_BYTES
 from ckptscope.facts.tensors import TensorInfo
 from ckptscope.tensors.canonical import canonical_pieces, canonical_size
+from ckptscope.tensors.casts import cast_elements, keeps_numbers
 from ckptscope.tensors.manifest import ManifestBuild
-from ckptscope.tensors.pairs import aligned_blocks
+from ckptscope.tensors.pairs import aligned_blocks, dtype_of
 from ckptscope.tensors.signatures import Bits, Channels, Order
 
 #: Bytes of a tensor whose elements are held, with those of its counterpart: larger ones are not
@@ -77,6 +78,8 @@ def find_rearrangement(
 ) -> Rearrangement | None:
     """Say how the second tensor is the first one in another order; None where it is not.
 
+    Of two dtypes the one whose numbers the other can hold is taken for a cast, and the other is
+    cast to it before both are compared; where neither is, or more than 32 MiB, it is None.
     None also where they are the same, where too few different values leave nothing to tell (two
     for axes, three for channels), for axes of more than 1 GiB or five axes, and for channels of
     more than 32 MiB or 262,144 channels. Rows and columns that are moved at once, and are alike in
@@ -95,10 +98,14 @@ def find_rearrangement(
         TensorLayoutError: One of them has no elements (meta, sparse), or leaves its storage.
         ArtifactError: A storage cannot be read.
     """
-    if one.dtype != other.dtype or one.dtype in ELEMENTS_PER_BYTE or one.elements < _LEAST_VALUES:
+    packed = {one.dtype, other.dtype} & ELEMENTS_PER_BYTE.keys()
+    if packed or one.elements < _LEAST_VALUES:
         return None
+    target = _common_of(one, other)
     orders = _axis_orders(one.shape, other.shape)
-    size = canonical_size(one)
+    size = max(canonical_size(one), canonical_size(other))
+    if target is None or (size > MOST_BYTES and one.dtype != other.dtype):
+        return None
     if size > MOST_BYTES:
         tried = orders[:_MOST_ORDERS] if size <= _MOST_FOR_AXES else []
         fits = (axes for axes in tried if _is_transposed(left, one, right, other, axes))
@@ -106,7 +113,7 @@ def find_rearrangement(
         return Rearrangement(axes=axes) if axes else None
     if not orders and one.shape != other.shape:
         return None
-    ours, theirs = _read(left, one), _read(right, other)
+    ours, theirs = _read(left, one, target), _read(right, other, target)
     values = _count_values(ours)
     if values < 2 or (one.shape == other.shape and np.array_equal(ours, theirs)):
         return None
@@ -163,15 +170,44 @@ def _is_transposed(
     return has_others
 
 
+def _common_of(one: TensorInfo, other: TensorInfo) -> np.dtype[Any] | None:
+    """Return the dtype that bits are compared in: of two, that of which the other has all numbers.
+
+    Of one dtype these are integers of its size. None where neither has all numbers of the other, or
+    one is no floating-point dtype.
+
+    Raises:
+        TensorLayoutError: numpy has no such dtype.
+    """
+    if one.dtype == other.dtype:
+        return _word(one)
+    ours, theirs = dtype_of(one), dtype_of(other)
+    if not all(dtype.kind in "fV" for dtype in (ours, theirs)):
+        return None
+    if keeps_numbers(theirs, ours):
+        return theirs
+    return ours if keeps_numbers(ours, theirs) else None
+
+
 def _word(tensor: TensorInfo) -> np.dtype[Any]:
     """Return the integers that are compared for the bits of elements."""
     return np.dtype(f"u{min(ITEM_BYTES[tensor.dtype], 8)}")
 
 
-def _read(build: ManifestBuild, tensor: TensorInfo) -> Bits:
-    """Return the bits of all elements; those of 16 bytes as two, along an axis of their own."""
+def _read(build: ManifestBuild, tensor: TensorInfo, target: np.dtype[Any]) -> Bits:
+    """Return the bits of all elements; those of 16 bytes as two, along an axis of their own.
+
+    Args:
+        build: The way to them.
+        tensor: The tensor.
+        target: Integers of its elements' size; else the dtype that they are cast to before.
+    """
     word = _word(tensor)
-    bits = np.frombuffer(b"".join(canonical_pieces(build, tensor)), word)
+    raw = b"".join(canonical_pieces(build, tensor))
+    if target.kind != "u":
+        cast = cast_elements(np.frombuffer(raw, dtype_of(tensor)), target)
+        return cast.view(f"u{target.itemsize}").reshape(tensor.shape)
+    bits = np.frombuffer(raw, word)
     is_halved = ITEM_BYTES[tensor.dtype] > word.itemsize
     return bits.reshape((*tensor.shape, -1) if is_halved else tensor.shape)
 

@@ -14,6 +14,7 @@ from ckptscope.facts.gate import (
     CheckState,
     GateFile,
     GateReport,
+    GateVerdict,
     Pardon,
     Requirement,
     RequirementOutcome,
@@ -279,6 +280,18 @@ _files = st.builds(
     checks=st.lists(_runs, max_size=4, unique_by=lambda one: one.name).map(tuple),
     requirements=st.lists(_requirements, max_size=2).map(tuple),
     failure=st.none() | _failures,
+).flatmap(
+    # Only what could not be read is carved.
+    lambda one: (
+        st.just(one)
+        if one.failure is None
+        else st.builds(
+            msgspec.structs.replace,
+            st.just(one),
+            carved=_texts,
+            carved_as=st.sampled_from((GateVerdict.INCONCLUSIVE, GateVerdict.REFUSED)),
+        )
+    )
 )
 #: Any report: its texts are whatever a file or a policy can spell.
 reports = st.builds(

@@ -94,7 +94,7 @@ def _trunk(rng: random.Random) -> dict[str, Any]:
 
 
 def _convnextpose(rng: random.Random) -> Any:
-    layers = rng.choice((0, 1, 2, 3, 3, 3, 4))
+    layers = rng.choice((1, 2, 3, 3, 3, 4))
     same = rng.choice((32, 64, 100, 128, 256))
     return ConvNeXtPoseConfiguration(
         **_trunk(rng),

@@ -36,9 +36,7 @@ def outcome_of(case: Case) -> tuple[str, Carving]:
         return (RIGHT if carving.is_certain else LIKELY), carving
     if carving.is_certain:
         return WRONG, carving
-    left = [
-        shape for shape, one in zip(shapes, network, strict=True) if one.found is Found.CARVED
-    ]
+    left = [shape for shape, one in zip(shapes, network, strict=True) if one.found is Found.CARVED]
     wanted = Counter(case.shapes)
     is_part = is_kind and all(wanted[shape] >= count for shape, count in Counter(left).items())
     return (OPEN if is_part else OTHER), carving
@@ -76,7 +74,9 @@ def main() -> int:
     sums = [sum(table[kind, one] for kind in kinds) for one in OUTCOMES]
     print("| together | " + " | ".join(map(str, sums)) + " |")
     slowest = max(runs, key=lambda run: run[3])
-    print(f"slowest: case {slowest[0]}, {slowest[3]:.2f} s; together {sum(r[3] for r in runs):.0f} s")
+    print(
+        f"slowest: case {slowest[0]}, {slowest[3]:.2f} s; together {sum(r[3] for r in runs):.0f} s"
+    )
     for number, kind, outcome, seconds in runs:
         if outcome == WRONG or outcome in options.list:
             print(f"{outcome}: case {number}, {kind}, {seconds:.2f} s", file=sys.stderr)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from ckptscope.containers import Contents, read_file
+from ckptscope.containers.salvage import salvage_source
 from ckptscope.errors import ArtifactError
 from ckptscope.facts.limits import DEFAULT_LIMITS
 from ckptscope.facts.report import FileReport, InspectReport
@@ -81,6 +82,7 @@ def run_kind(kind: str, first: int, count: int) -> Tally:
 def run_file(data: bytes, *, rendered: bool) -> bool:
     """Read a file as `inspect` does; return whether it gave a checkpoint."""
     reports = []
+    salvage_left(data)
     try:
         for outcome in read_file(MemorySource(data), DEFAULT_LIMITS):
             if isinstance(outcome, Contents):
@@ -94,6 +96,17 @@ def run_file(data: bytes, *, rendered: bool) -> bool:
     if rendered:
         render_text(report, width=80, color=False, wanted=Wanted(tensors=True, evidence=True))
     return bool(reports)
+
+
+def salvage_left(data: bytes) -> None:
+    """Take up what is left of a damaged file, and read all of it."""
+    try:
+        found = salvage_source(MemorySource(data), DEFAULT_LIMITS.metered(len(data)))
+        for one in found.survivors if found is not None else ():
+            held = found.open_storage(one.key)
+            assert held.size == one.size_bytes
+    except ArtifactError:
+        return
 
 
 def run_machine(data: bytes) -> bool:

@@ -19,6 +19,7 @@ import msgspec
 from ckptscope.checks.weights_only.rules import Rules, load_rules
 from ckptscope.containers import Contents
 from ckptscope.facts.containers import ContainerKind
+from ckptscope.facts.findings import Code
 from ckptscope.facts.pickled import Naming, PickleGraph
 from ckptscope.facts.tensors import Manifest, TreeNode
 from ckptscope.facts.weights_only import Because, Obstacle, VersionVerdict, WeightsOnly
@@ -48,6 +49,11 @@ _JUDGED = frozenset(
     }
 )
 _Obstacles = list[tuple[int, Obstacle]]
+#: Bytes that no version of torch.load finds, with weights_only or without.
+_CUT_OFF = frozenset({Code.ARCHIVE_TRUNCATED, Code.STORAGE_MISSING})
+_CUT = Obstacle(
+    because=Because.CONTAINER, subject="cut off", sentence="bytes of its storages are missing"
+)
 
 
 def forecast_weights_only(
@@ -69,6 +75,9 @@ def forecast_weights_only(
         return None
     rules = load_rules()
     standing, obstacles = _before_unpickling(contents, rules)
+    if standing and any(one.code in _CUT_OFF for one in manifest.findings):
+        obstacles.append((standing, _CUT))
+        standing = 0
     graphs = _graphs(contents)
     if standing and not (quick and _is_plain(graphs, manifest, rules)):
         obstacles += _play_through(contents, rules, standing)

@@ -41,6 +41,7 @@ _CONTAINERS = {
     "save model.state_dict() with torch.save",
     "pickle": "save the object with torch.save: torch.load reads no bare pickles, whatever "
     "weights_only is",
+    "cut off": "get the file again",
     "prefixed": "cut the bytes before the archive off, or save it anew with torch.save",
 }
 _OTHERS: dict[Because, str] = {

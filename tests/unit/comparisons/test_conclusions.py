@@ -19,7 +19,15 @@ def relations(one):
 
 
 def test_nothing_in_common_is_another_structure():
-    assert relations(subject()) == [Relation.OTHER_STRUCTURE]
+    alone = Structure(only_left=(ComparedTensor(key="a", dtype="float32", shape=(2,)),))
+    assert relations(subject(structure=alone)) == [Relation.OTHER_STRUCTURE]
+
+
+def test_nothing_at_all_is_no_sameness_and_no_difference():
+    left_out = subject(structure=Structure(ignored=3))
+    for found in (conclude(left_out), conclude_structure(left_out)):
+        assert [one.relation for one in found] == [Relation.UNDECIDED]
+        assert found[0].evidence == ("3 tensors left out on request",)
 
 
 def test_ways_make_the_same_weights_of_what_is_identical():

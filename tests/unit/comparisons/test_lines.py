@@ -30,7 +30,7 @@ def test_the_corners_of_a_square_are_no_line():
 
 
 def test_files_of_the_same_weights_stand_for_each_other():
-    groups = group_same(5, [(0, 3), (3, 4)])
+    groups = group_same(5, [(0, 3), (0, 4), (3, 4)])
     assert groups == ((0, 3, 4), (1,), (2,))
     line = find_line(groups, {(0, 1): 1.0, (0, 2): 2.0, (1, 2): 1.0})
     assert line is not None
@@ -39,9 +39,14 @@ def test_files_of_the_same_weights_stand_for_each_other():
 
 
 def test_files_that_are_all_the_same_are_said_to_be():
-    line = find_line(group_same(3, [(0, 1), (1, 2)]), {})
+    line = find_line(group_same(3, [(0, 1), (0, 2), (1, 2)]), {})
     assert line is not None
     assert line.sentence == "all files hold the same weights"
+
+
+def test_what_two_files_are_the_same_as_does_not_make_them_the_same():
+    """A third may be what both are casts of."""
+    assert group_same(3, [(0, 1), (1, 2)]) == ((0, 1), (2,))
 
 
 def test_an_unknown_distance_gives_no_line():

@@ -12,6 +12,7 @@ from builders.zips import torch_zip
 from ckptscope.differences.renaming import matching_keys
 from ckptscope.errors import UsageError
 from ckptscope.facts.comparison import Comparison, Pairing, Relation, Way
+from ckptscope.pipeline import comparing_sides
 from ckptscope.pipeline.comparing import CompareRequest, compare
 
 EVERYTHING = CompareRequest()
@@ -130,3 +131,15 @@ def test_views_that_repeat_a_storage_without_end_are_not_gone_over(tmp_path):
     unread = [pair for pair in found.pairs if pair.unread]
     assert unread
     assert "8 times the bytes of their storages" in unread[-1].unread
+
+
+def test_columns_that_drag_the_whole_storage_along_are_not_gone_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparing_sides, "_ALWAYS_READ", 0)
+    columns = {
+        f"w{index}": tensor("0", (64,), stride=(80,), offset=index, elements=64 * 80)
+        for index in range(80)
+    }
+    both = [saved(tmp_path, n, torch_zip(columns, {"0": bytes(4 * 64 * 80)})) for n in "ab"]
+    unread = [pair.unread for pair in compared(*both).pairs if pair.unread]
+    assert 0 < len(unread) < len(columns)
+    assert "read more than 64 times" in unread[0]

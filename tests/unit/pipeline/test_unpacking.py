@@ -444,3 +444,8 @@ def test_a_file_without_tensors_is_a_wrong_request(tmp_path):
     source = write_zip(tmp_path / "plain.pth", {"epoch": 3})
     with pytest.raises(UsageError, match="holds no state_dict"):
         unpacked(source, tmp_path / "out.pth")
+
+
+def test_two_ways_to_cut_a_prefix_are_one_too_many(source, tmp_path):
+    with pytest.raises(UsageError, match="found both"):
+        unpacked(source, tmp_path / "out.pth", prefix="module", strip_prefix=True)

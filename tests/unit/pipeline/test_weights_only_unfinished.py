@@ -1,9 +1,10 @@
-"""A forecast that would take more reading than is allowed."""
+"""Forecasts of files that are not all there, or would take more reading than is allowed."""
 
 import struct
 
 import msgspec
 from builders.pickles import new, tensor
+from builders.streams import legacy_stream
 from builders.zips import Member, torch_members, zip_bytes
 
 from ckptscope.facts.gate import CheckState, GateFile
@@ -42,3 +43,14 @@ def test_a_pickle_that_may_not_be_unpacked_again_leaves_the_check_unfinished(tmp
     assert report.weights_only is None
     (whole,) = gate(path).files
     assert run_of(whole).state is CheckState.RAN
+
+
+def test_a_file_that_lacks_bytes_is_loaded_by_no_version(tmp_path):
+    path = tmp_path / "cut.pth"
+    whole = legacy_stream({"w": tensor("0", (2,), legacy=True)}, [("0", 2, bytes(8))])
+    path.write_bytes(whole[:-4])
+    (report,) = inspect(path).files
+    assert report.weights_only is not None
+    (verdict,) = report.weights_only.verdicts
+    assert verdict.obstacle is not None
+    assert verdict.obstacle.subject == "cut off"

@@ -25,6 +25,18 @@ def test_the_first_line_says_which_files_are_the_same():
     assert text(several(failed=True)).splitlines()[0] == "4 files: no two are the same; 1 not read"
 
 
+def test_two_files_that_a_third_is_the_same_as_are_not_said_to_be_the_same():
+    made = several(3)
+    same = [
+        msgspec.structs.replace(one, conclusions=(conclusion(relation),))
+        for one, relation in zip(
+            made.comparisons, (Relation.SAME_WEIGHTS,) * 2 + (Relation.UNDECIDED,), strict=True
+        )
+    ]
+    made = msgspec.structs.replace(made, comparisons=tuple(same), line=None)
+    assert text(made).splitlines()[0] == "3 files: A, B are the same"
+
+
 def test_files_that_are_all_the_same_are_one_verdict():
     made = several(3)
     same = tuple(

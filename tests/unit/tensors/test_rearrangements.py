@@ -165,12 +165,31 @@ def test_too_few_values_tell_nothing(one):
         assert find(one, other) is None
 
 
-def test_empty_tensors_and_other_dtypes_are_no_rearrangement():
+def test_empty_tensors_and_dtypes_that_no_cast_joins_are_no_rearrangement():
     assert find(np.zeros((0, 3)), np.zeros((3, 0))) is None
     assert find(np.float32(1), np.float32(2)) is None
     one = random_weights(4, 3)
-    assert find(one, one.T.astype(np.float64)) is None
-    assert find(one, one[::-1].astype(ml_dtypes.bfloat16)) is None
+    assert find(one, one.T.astype(np.int32)) is None
+    assert find(one.astype(np.float16), one.T.astype(ml_dtypes.bfloat16)) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float16, ml_dtypes.bfloat16, np.float64])
+def test_another_order_is_found_behind_a_cast_and_before_it(dtype):
+    one = random_weights(12, 8)
+    for ours, theirs in ((one, one.astype(dtype)), (one.astype(dtype), one)):
+        assert find(ours, theirs.T).axes == (1, 0)
+        assert find(ours, theirs[TWELVE]).channels == ((0, moved(TWELVE)),)
+        assert find(ours, theirs) is None
+    off = one.T.astype(dtype)
+    off[0, 0] += 1
+    assert find(one, off) is None
+
+
+def test_what_is_cast_is_held_and_so_is_bounded(monkeypatch):
+    one = random_weights(4, 3)
+    monkeypatch.setattr(rearranging, "MOST_BYTES", 47)
+    assert find(one, one.T).axes == (1, 0)
+    assert find(one, one.T.astype(np.float16)) is None
 
 
 def test_too_many_channels_are_not_tried(monkeypatch):

@@ -5,7 +5,7 @@ Enters: a `Carving` with a table that fits. Leaves: sentences, for reports and f
 
 from typing import Final
 
-from ckptscope.facts.carving import Carving, Slot, TableFit
+from ckptscope.facts.carving import Carving, Found, Slot, TableFit
 
 #: How a BatchNorm is known among the names.
 _MEAN: Final = ".running_mean"
@@ -35,13 +35,17 @@ def assumptions_of(carving: Carving, best: TableFit) -> tuple[str, ...]:
     return tuple(found)
 
 
-def open_questions(best: TableFit) -> tuple[str, ...]:
+def open_questions(carving: Carving, best: TableFit) -> tuple[str, ...]:
     """Return what stays undetermined."""
-    dialect = f" (those shown are of the dialect {best.dialect!r:.60})" if best.dialect else ""
-    found = [
-        f"in which dialect the keys were named{dialect}",
-        "what prefix stood before the keys, such as 'module.' (none is shown)",
-    ]
+    network = [one.found for one in carving.tensors if one.slot is Slot.NETWORK]
+    found: list[str] = []
+    if any(one is not Found.OBSERVED for one in network):
+        whose = "the keys that the pickle did not tell" if Found.OBSERVED in network else "the keys"
+        dialect = f" (those shown are of the dialect {best.dialect!r:.60})" if best.dialect else ""
+        found = [
+            f"in which dialect {whose} were named{dialect}",
+            f"what prefix stood before {whose}, such as 'module.' (none is shown)",
+        ]
     if best.open_settings:
         shown = ", ".join(one.replace("_", " ") for one in best.open_settings[:_MOST_OPEN])
         more = len(best.open_settings) - _MOST_OPEN

@@ -27,9 +27,11 @@ from ckptscope.facts.carving import Slot
 
 #: Part of every family's network that is its trunk.
 _TRUNK: Final = "backbone"
-#: Widths whose trunks are read, trunks of one widths, those of which the optimizer is read as well
-#: where little is left of the network, and those of each kind whose ends are solved for.
+#: Widths whose trunks are read, those of them that are looked at closely, trunks of one widths,
+#: those of which the optimizer is read as well where little is left of the network, and readings of
+#: each kind whose ends are solved for.
 _MOST_WIDTHS: Final = 7
+_MOST_CLOSE: Final = 2
 _MOST_OF_WIDTHS: Final = 2
 _MOST_READ: Final = 6
 _MOST_FOLLOWED: Final = 4
@@ -142,7 +144,10 @@ def _likely_trunks(shelf: Shelf) -> list[_Trunk]:
         marks.add(trunk.mark())
         if len(kept) < _MOST_WIDTHS or widths in kept:
             kept[widths] += 1
-            if kept[widths] <= _MOST_OF_WIDTHS:
+            # Which parts the blocks have is close where the optimizer repeats every size.
+            is_close = list(kept).index(widths) < _MOST_CLOSE
+            most = 2 * _MOST_OF_WIDTHS if is_close else _MOST_OF_WIDTHS
+            if kept[widths] <= most:
                 found.append(trunk)
     return found
 

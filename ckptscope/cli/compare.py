@@ -25,6 +25,7 @@ class CompareOptions:
         rtol: Relative tolerance; None for none.
         prefix: What is taken off the names of all files; None for what each file says.
         entries: Paths of state_dicts.
+        members: Checkpoints of files that hold several.
         tensors: Whether every pair that differs is listed.
         max_spool: Bytes that compressed contents may unpack to, as typed; None for the usual.
     """
@@ -35,6 +36,7 @@ class CompareOptions:
     rtol: float | None = None
     prefix: str | None = None
     entries: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
     tensors: bool = False
     max_spool: str | None = None
 
@@ -46,6 +48,7 @@ class CompareOptions:
             "--atol": self.atol is not None,
             "--rtol": self.rtol is not None,
             "--prefix": self.prefix is not None,
+            "--member": bool(self.members),
             "--tensors": self.tensors,
             "--max-spool": self.max_spool is not None,
         }
@@ -73,6 +76,9 @@ def run_compare(
     except OSError as error:
         write_error(f"cannot write to {output or 'stdout'}: {error.strerror}")
         raise typer.Exit(Exit.UNREADABLE) from error
+    ignored = sum(one.structure.ignored for one in report.comparisons)
+    if options.ignore and report.comparisons and not ignored:
+        write_error(f"--ignore {', '.join(map(repr, options.ignore))}: no tensor has such a name")
     code = _conclude(report)
     if code is not Exit.FINE:
         raise typer.Exit(code)
@@ -115,6 +121,7 @@ def _request(options: CompareOptions) -> "CompareRequest":
         rtol=options.rtol or 0.0,
         prefix=options.prefix,
         entries=options.entries,
+        members=options.members,
     )
 
 

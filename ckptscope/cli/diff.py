@@ -65,6 +65,14 @@ _Entries = Annotated[
         "each, in their order.",
     ),
 ]
+_Members = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--member",
+        metavar="NAME",
+        help="Which checkpoint of a file that holds several: once for all files or once for each.",
+    ),
+]
 _Tensors = Annotated[bool, typer.Option("--tensors", help="List every pair that differs.")]
 _MaxSpool = Annotated[
     str | None,
@@ -134,6 +142,7 @@ def diff_command(
     rtol: _Rtol = None,
     prefix: _Prefix = None,
     entry: _Entries = None,
+    member: _Members = None,
     tensors: _Tensors = False,
     max_spool: _MaxSpool = None,
     paper: _Paper = False,
@@ -165,6 +174,7 @@ def diff_command(
         rtol=rtol,
         prefix=prefix,
         entries=tuple(entry or ()),
+        members=tuple(member or ()),
         tensors=tensors,
         max_spool=max_spool,
     )

@@ -4,6 +4,7 @@ Enters: pairs in the order of the left file. Leaves: `Block`s in that order, eac
 them. The largest module is opened until there are enough rows.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,6 +18,10 @@ _MOST: Final = 24
 #: Modules are told apart down to this depth: a hostile name may have thousands of components.
 _DEEPEST: Final = 12
 _TOP: Final = "(top)"
+#: A component of a name with what ends it; the last one, which nothing ends, is no module.
+_COMPONENT: Final = re.compile(r"[^./]*[./]")
+#: Beginning of a name that is looked at.
+_MOST_CHARACTERS: Final = 1000
 
 
 class _Group:
@@ -32,8 +37,8 @@ class _Group:
         depth = len(self.path)
         parts: dict[tuple[str, ...], list[TensorPair]] = {}
         for pair in self.pairs:
-            # The last component is the tensor's own name.
-            *modules, _ = pair.left.key.split(".", depth + 1)
+            # The last component is the tensor's own name. Names of an optimizer have slashes.
+            modules = _COMPONENT.findall(pair.left.key, 0, _MOST_CHARACTERS)
             parts.setdefault(tuple(modules[: depth + 1]), []).append(pair)
         return [_Group(path, pairs) for path, pairs in parts.items()]
 
@@ -61,16 +66,17 @@ def make_blocks(pairs: Sequence[TensorPair]) -> tuple[Block, ...]:
 
 
 def _block(group: _Group) -> Block:
-    compared = [pair.difference for pair in group.pairs if pair.difference is not None]
-    sums = total(compared)
+    sums = total(pair.difference for pair in group.pairs if pair.difference is not None)
+    unread = [p for p in group.pairs if p.difference is None and p.rearrangement is None]
     # A counter of batches in the millions would hide all weights beside it.
     floating = floating_total(group.pairs)
     return Block(
-        name=".".join(group.path) or _TOP,
+        name="".join(group.path).rstrip("./") or _TOP,
         tensors=len(group.pairs),
         elements=group.elements,
         changed=sums.changed,
         relative_l2=floating.relative_l2 if floating.tensors else None,
         cosine=floating.cosine,
-        unread=len(group.pairs) - len(compared),
+        unread=len(unread),
+        unread_elements=sum(pair.left.elements for pair in unread),
     )

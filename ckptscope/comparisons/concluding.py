@@ -4,12 +4,15 @@ Enters: a `Subject`. Leaves: the conclusions that fit, at least one.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from ckptscope.comparisons.changes import conclude_changes
 from ckptscope.comparisons.phrases import counted, names
 from ckptscope.comparisons.sameness import conclude_order, conclude_same
 from ckptscope.comparisons.subject import Subject
 from ckptscope.facts.comparison import Conclusion, Relation, Structure
+
+_OPTIMIZER: Final = "optimizer"
 
 
 def conclude(subject: Subject) -> tuple[Conclusion, ...]:
@@ -50,6 +53,13 @@ def _changes(subject: Subject) -> Iterator[Conclusion]:
             relation=Relation.OTHER_STRUCTURE,
             sentence="no tensor of one has a counterpart in the other",
             evidence=(_sides(structure),),
+        )
+        return
+    if _OPTIMIZER in subject.roles:
+        yield Conclusion(
+            relation=Relation.UNDECIDED,
+            sentence="states of an optimizer that are not the same; verdicts are of weights",
+            evidence=(_differing(subject),),
         )
         return
     if subject.compared or subject.reshaped:

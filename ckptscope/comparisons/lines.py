@@ -12,6 +12,10 @@ from ckptscope.facts.comparison import Line
 #: Fewer files are a pair.
 _LEAST: Final = 3
 
+#: Of three files in a row the outer two are at least about as far apart as steps in directions of
+#: their own would take them (1 by the squares); of three that have nothing in common it is 1/2.
+_STRAIGHT: Final = 0.75
+
 #: Distance of two files, by their indices, the lower first.
 Distances = Mapping[tuple[int, int], float]
 
@@ -63,7 +67,8 @@ def find_line(groups: Sequence[tuple[int, ...]], distances: Distances) -> Line |
         start, end = max(pairs, key=lambda pair: distances[pair])
         order = tuple(sorted(members, key=lambda one: apart(start, one) - apart(one, end)))
         is_line = all(
-            apart(one, last) >= max(apart(one, middle), apart(middle, last))
+            apart(one, last) ** 2
+            >= _STRAIGHT * (apart(one, middle) ** 2 + apart(middle, last) ** 2)
             for one, middle, last in combinations(order, 3)
         )
     return Line(
@@ -84,5 +89,5 @@ def _sentence(order: Sequence[int], repeated: Sequence[tuple[int, ...]], *, is_l
     if is_line:
         parts.append("each file lies between its neighbours, as snapshots of one training do")
     elif len(order) >= _LEAST:
-        parts.append("no line: some file is nearer to one further off than to its neighbour")
+        parts.append("no line: they do not lie one behind the other")
     return "; ".join(parts)

@@ -82,8 +82,12 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def is_renamed(self) -> bool:
-        """Whether tensors met by their values or places alone."""
-        return any(pair.pairing in (Pairing.VALUES, Pairing.SHAPE) for pair in self.pairs)
+        """Whether tensors met by values or places alone, or a prefix is before some alone."""
+        if any(pair.pairing in (Pairing.VALUES, Pairing.SHAPE) for pair in self.pairs):
+            return True
+        named = [pair for pair in self.pairs if pair.pairing is Pairing.NAME]
+        other = sum(pair.left.key != pair.right.key for pair in named)
+        return 0 < other < len(named)
 
 
 def is_equal(pair: TensorPair) -> bool:

@@ -75,7 +75,8 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cosine(self) -> float | None:
         """Cosine of the angle between both sides; None where sums have none."""
-        return cosine_of(self.squares_left, self.squares_right, self.products)
+        angle = cosine_of(self.squares_left, self.squares_right, self.products)
+        return 1.0 if angle is not None and not self.squares_apart else angle
 
 
 def total(differences: Iterable[Difference]) -> Totals:
@@ -102,8 +103,12 @@ def total(differences: Iterable[Difference]) -> Totals:
 
 
 def is_floating(pair: TensorPair) -> bool:
-    """Whether both tensors are of floating point."""
-    return pair.left.dtype.startswith(_FLOATING) and pair.right.dtype.startswith(_FLOATING)
+    """Whether both tensors are of floating point, and more than a counter of steps."""
+    return (
+        pair.left.shape != ()
+        and pair.left.dtype.startswith(_FLOATING)
+        and pair.right.dtype.startswith(_FLOATING)
+    )
 
 
 def is_matrix(pair: TensorPair) -> bool:

@@ -9,7 +9,13 @@ from typing import Final
 
 from ckptscope.comparisons.phrases import cosine_text, counted, number, share
 from ckptscope.comparisons.subject import Subject, is_equal
-from ckptscope.comparisons.totals import Totals, is_matrix, matrices_total, total
+from ckptscope.comparisons.totals import (
+    Totals,
+    floating_total,
+    is_matrix,
+    matrices_total,
+    total,
+)
 from ckptscope.facts.comparison import Conclusion, Relation, TensorPair
 from ckptscope.facts.dtypes import HALF_STEPS
 
@@ -56,7 +62,7 @@ def conclude_training(
     changed = total(pair.difference for pair in unequal if pair.difference)
     if changed.changed <= most_edited and not changed.whole_tensors:
         return
-    trained = _fine_tuned(rest, unequal, sums, changed)
+    trained = _fine_tuned(rest, unequal, changed)
     averaged = _averaged(subject, rest) if len(rest) == len(subject.compared) else None
     if averaged is None:
         yield trained
@@ -98,12 +104,13 @@ def _foreign(sums: Totals, cosine: float) -> Conclusion | None:
 
 
 def _fine_tuned(
-    rest: Sequence[TensorPair], unequal: Sequence[TensorPair], sums: Totals, changed: Totals
+    rest: Sequence[TensorPair], unequal: Sequence[TensorPair], changed: Totals
 ) -> Conclusion:
     elements = sum(pair.left.elements for pair in rest)
+    sums = floating_total(rest)
     evidence = [
-        _evidence(sums),
-        f"largest difference {number(changed.largest)}; "
+        _evidence(matrices_total(rest)),
+        f"largest difference {number(floating_total(unequal).largest)}; "
         f"{counted(changed.whole_tensors, 'tensor')} without an equal element",
         "which of the two came first, or whether both came from a third, values do not tell",
     ]

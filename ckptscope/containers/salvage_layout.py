@@ -82,10 +82,12 @@ def salvage_members(
     )
     names = {key: name for key, name in chosen.names.items() if name not in packing.left_out}
     folder = chosen.root.rstrip("/")
+    containers = _chain(members.kind, chosen.root)
     return Salvage(
         damage=_sentence(members, chosen, packing, len(damaged)),
-        containers=_chain(members.kind, chosen.root),
-        location=(folder,) if folder and members.kind is not ContainerKind.ZIP else (),
+        containers=containers,
+        location=() if containers == (ContainerKind.TORCH_ZIP,) or not folder else (folder,),
+        root=folder,
         survivors=in_order(
             [_survivor(members, chosen.said, packing, *one) for one in names.items()]
         ),

@@ -4,8 +4,8 @@ Enters: the root of a graph, or the stack of a machine that met damage. Leaves: 
 was to the checkpoint, by its key. Nothing is guessed: between the MARKs of a broken pickle stand
 keys and values in turn, and where two readings of the same stack are possible the front of a path
 is left open, or nothing is said. One thing is assumed: that what reads as keys and values is no
-tuple, of which the stack would show nothing before it is closed (of two or three items, or behind an
-empty mapping of a list).
+tuple, of which the stack would show nothing before it is closed (one of two or three items, or one
+behind an empty mapping in a list).
 
 Source: CPython's `Lib/pickle.py`, `_Pickler._batch_setitems` and `_batch_appends`: several entries
 stand between MARK and SETITEMS or APPENDS, a single one without a MARK before SETITEM or APPEND.

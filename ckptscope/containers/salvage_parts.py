@@ -32,6 +32,8 @@ class Salvage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
         damage: What is wrong with it, in one sentence.
         containers: Chain from the file to it, outermost first.
         location: Names that lead to it: members of a wrapper, folders inside the given folder.
+        root: Folder of the archive in which the storages stand; torch calls it like the file
+            that it wrote. Empty if there is none.
         survivors: Storages in the order of saving; those whose number is not known come last, in
             the order of the file.
         observed: What the pickle had named before the damage, by storage key, whether or not the
@@ -48,6 +50,7 @@ class Salvage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     damage: str
     containers: tuple[ContainerKind, ...]
     location: tuple[str, ...] = ()
+    root: str = ""
     survivors: tuple[Survivor, ...]
     observed: Mapping[str, Observed]
     declared: Mapping[str, StorageUse] = {}

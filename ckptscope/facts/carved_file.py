@@ -118,8 +118,8 @@ class CarvedFile(msgspec.Struct, frozen=True, kw_only=True):
         entry: Which part of the checkpoint is in it.
         verdict: What the checkpoint was, in one sentence.
         is_certain: Whether one table explains nearly everything, and no other comes near.
-        uncertain_accepted: Whether it was written although that is not certain, or a check of
-            values fails.
+        uncertain_accepted: Whether names of the table were taken although that is not certain, or
+            a check of values fails.
         table: The table that fits; None if none does, and only what the pickle named is written.
         tensors: Every tensor of the checkpoint, in the order of saving.
         unexplained: Storages that are none of them.

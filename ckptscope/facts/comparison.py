@@ -159,7 +159,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def cosine(self) -> float | None:
         """Cosine of the angle between both sides; None where sums have none."""
-        return cosine_of(self.squares_left, self.squares_right, self.products)
+        angle = cosine_of(self.squares_left, self.squares_right, self.products)
+        return 1.0 if angle is not None and not self.squares_apart else angle
 
 
 class Rearrangement(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,7 +257,8 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
         changed: Elements of other bits, where no cast explains them.
         relative_l2: Norm of the difference over the norm of the left; None where that is 0.
         cosine: Cosine between both sides; None where one of them is 0.
-        unread: Pairs whose values could not be compared.
+        unread: Pairs whose values were not compared: of other shapes, or unreadable.
+        unread_elements: Elements of these.
     """
 
     name: str
@@ -266,6 +268,7 @@ class Block(msgspec.Struct, frozen=True, kw_only=True):
     relative_l2: float | None
     cosine: float | None
     unread: int = 0
+    unread_elements: int = 0
 
 
 class MetadataRow(msgspec.Struct, frozen=True, kw_only=True):

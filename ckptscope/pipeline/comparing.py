@@ -6,7 +6,7 @@ elements are gone over in pieces, so that memory does not grow with the files.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,8 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
         rtol: Relative tolerance, of the right side's absolute value, as in torch.allclose.
         prefix: What is taken off the names of both files; None for what each file's manifest says.
         entries: Paths of the state_dicts: one for all files, or one for each.
+        members: Checkpoints of files that hold several, the names on the way joined by ` > `:
+            likewise.
     """
 
     structure_only: bool = False
@@ -76,6 +78,7 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
     rtol: float = 0.0
     prefix: str | None = None
     entries: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
 
 
 def compare(
@@ -100,16 +103,17 @@ def compare(
     """
     if len(paths) < 2:
         raise UsageError("expected two files or more to compare")
-    if len(request.entries) not in (0, 1, len(paths)):
-        raise UsageError(
-            f"expected one entry, or one for each of {len(paths)} files, found "
-            f"{len(request.entries)}"
-        )
+    for what, given in (("entry", request.entries), ("member", request.members)):
+        if len(given) not in (0, 1, len(paths)):
+            raise UsageError(
+                f"expected one {what}, or one for each of {len(paths)} files, found {len(given)}"
+            )
     with ExitStack() as stack:
         sides = [
             open_side(
                 Path(path),
-                entry=_entry(request.entries, index),
+                member=_of_file(request.members, index),
+                entry=_of_file(request.entries, index),
                 prefix=request.prefix,
                 ignore=request.ignore,
                 limits=limits,
@@ -133,10 +137,11 @@ def compare(
     )
 
 
-def _entry(entries: tuple[str, ...], index: int) -> str | None:
-    if not entries:
+def _of_file(given: tuple[str, ...], index: int) -> str | None:
+    """Return what was given for a file: its own, or the one for all; None for nothing."""
+    if not given:
         return None
-    return entries[index] if len(entries) > 1 else entries[0]
+    return given[index] if len(given) > 1 else given[0]
 
 
 def _both_stand(comparison: Comparison, sides: Sequence[OpenSide]) -> bool:
@@ -153,7 +158,6 @@ class _Run:
         self._progress = progress
         self._total = total
         self._apart: dict[tuple[int, int], float] = {}
-        self._norms: dict[int, float] = {}
         #: Of the two files that are being compared.
         self._permutations: Permutations | None = None
 
@@ -181,9 +185,8 @@ class _Run:
         conclusions = conclude(subject) if reads else conclude_structure(subject)
         floating = subject.floating
         has_distance = reads and floating.tensors > 0 and not is_elsewhere(subject)
-        if reads and subject.is_whole and not subject.unread:
+        if has_distance and subject.is_whole and not subject.unread:
             self._apart[one, other] = float(floating.squares_apart**0.5)
-            self._norms.setdefault(one, float(floating.squares_left**0.5))
         return Comparison(
             left=one,
             right=other,
@@ -207,9 +210,14 @@ class _Run:
             for one in comparisons
             if one.is_same or one.conclusions[0].relation is Relation.SAME_NUMBERS
         ]
-        norm = self._norms.get(0) or 1.0
-        apart = {pair: distance / norm for pair, distance in self._apart.items()}
-        return find_line(group_same(count, same), apart)
+        found = find_line(group_same(count, same), self._apart)
+        if found is None:
+            return None
+        relative = {(one.left, one.right): one.relative_l2 or 0.0 for one in comparisons}
+        steps = (tuple(sorted(step)) for step in pairwise(found.order))
+        return msgspec.structs.replace(
+            found, distances=tuple(relative[one, other] for one, other in steps)
+        )
 
     def _pairs(self, pairs: Pairs, left: OpenSide, right: OpenSide) -> Iterator[TensorPair]:
         alike = [

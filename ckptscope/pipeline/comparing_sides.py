@@ -140,6 +140,7 @@ class OpenSide:
 def open_side(
     path: Path,
     *,
+    member: str | None,
     entry: str | None,
     prefix: str | None,
     ignore: Sequence[str],
@@ -154,7 +155,7 @@ def open_side(
     name = str(path)
     stamp = stamp_of(path)
     try:
-        checkpoint = stack.enter_context(open_checkpoint(path, limits=limits))
+        checkpoint = stack.enter_context(open_checkpoint(path, member=member, limits=limits))
     except ArtifactError as error:
         return OpenSide(path, Side(path=name, failure=failure_of(error, ())))
     except UsageError as error:

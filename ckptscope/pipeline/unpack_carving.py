@@ -8,7 +8,7 @@ missing, unless initial values are asked for, and then both files say so.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -78,7 +78,7 @@ def unpack_carved(
     with ExitStack() as stack:
         found = _open(place, limits, stack)
         chosen = _choose(found.carving, request)
-        for note in _doubts(found.carving):
+        for note in _doubts(found.carving, chosen, request):
             if tell is not None:
                 tell(note)
         outgoing = prepare(found, chosen, request)
@@ -140,16 +140,15 @@ def _choose(carving: Carving, request: CarveRequest) -> tuple[CarvedTensor, ...]
             f"{carving.verdict.rstrip('.')}; storages without names cannot be written",
             advice="inspect lists them",
         )
-    failing = [one.what for one in carving.checks if one.holds is False]
-    if not request.uncertain and (failing or not carving.is_certain):
-        why = f"it does not hold that {failing[0]}: " if failing else "not certain: "
+    chosen = tuple(one for one in carving.tensors if one.slot in _SLOTS[request.entry])
+    doubts = _doubts(carving, chosen, request)
+    if doubts and not request.uncertain:
         raise UsageError(
-            f"{why}{carving.verdict.rstrip('.')}; --uncertain writes what fits best nevertheless, "
-            "and the record beside the file says so"
+            f"{doubts[0].rstrip('.')}; --uncertain writes what fits best nevertheless, and the "
+            "record beside the file says so"
         )
     if request.fill and carving.best is None:
         raise UsageError("expected a table to fill missing tensors after, found none that fits")
-    chosen = tuple(one for one in carving.tensors if one.slot in _SLOTS[request.entry])
     if not chosen:
         raise UsageError(f"expected {request.entry} among what was carved, found none")
     open_ = {one.dtype for one in chosen if _OPEN in one.dtype}
@@ -164,13 +163,16 @@ def _choose(carving: Carving, request: CarveRequest) -> tuple[CarvedTensor, ...]
     return chosen
 
 
-def _doubts(carving: Carving) -> Iterator[str]:
-    """Yield what nobody may miss."""
-    if not carving.is_certain:
-        yield f"not certain: {carving.verdict}"
+def _doubts(carving: Carving, chosen: Sequence[CarvedTensor], request: CarveRequest) -> list[str]:
+    """Return what speaks against writing; nothing does where the pickle itself named it all."""
+    guessed = any(one.storage is not None and one.found is Found.CARVED for one in chosen)
+    if not guessed and not request.fill:
+        return []
+    doubts = [] if carving.is_certain else [f"not certain: {carving.verdict}"]
     for one in carving.checks:
         if one.holds is False:
-            yield f"does not hold: {one.what} ({one.evidence})"
+            doubts.append(f"does not hold: {one.what} ({one.evidence})")
+    return doubts
 
 
 def _write(
@@ -194,7 +196,6 @@ def _write(
     root, up_to_names = verify(Path(file.name), expected)
     digests = {one.name: expected[one.name].digest for one in written}
     carving, best = found.carving, found.carving.best
-    failing = any(one.holds is False for one in carving.checks)
     used = {one.storage for one in carving.tensors}
     filled = [one for one in outgoing if one.initial is not None]
     return CarvedFile(
@@ -205,14 +206,14 @@ def _write(
         entry=request.entry,
         verdict=carving.verdict,
         is_certain=carving.is_certain,
-        uncertain_accepted=failing or not carving.is_certain,
+        uncertain_accepted=bool(_doubts(carving, [one.carved for one in outgoing], request)),
         table=best,
         tensors=_record(carving, outgoing, digests),
         unexplained=tuple(one for one in carving.survivors if one.key not in used),
         checks=carving.checks,
         training=carving.training,
         assumed=() if best is None else assumptions_of(carving, best),
-        undetermined=() if best is None else open_questions(best),
+        undetermined=() if best is None else open_questions(carving, best),
         filled=len(filled),
         initialisation=_initialisation(best.family) if filled and best is not None else (),
         size_bytes=os.fstat(file.fileno()).st_size,

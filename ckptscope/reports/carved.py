@@ -5,7 +5,7 @@ well, what values say, the training record, and what no size can tell. Names are
 file's where its pickle still told them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from ckptscope.carving.assumptions import assumptions_of, open_questions, table_title
@@ -65,6 +65,9 @@ def describe_carved(path: str, carving: Carving, *, tensors: bool = False) -> It
         if carving.tried:
             tables = count_text(carving.tried, "tables", rounded=False)
             yield field("tried", f"{tables} of known families")
+        if carving.tensors:
+            count = count_text(len(carving.tensors), "tensors", rounded=False)
+            yield field("named", f"{count} by the pickle: ", *_folded(carving.tensors, ()))
         yield section("storages", Words(f": {len(carving.survivors):,}"))
         yield list_by_size(carving.survivors)
     if tensors:
@@ -170,8 +173,16 @@ def _patterns(gone: Sequence[CarvedTensor], carving: Carving) -> Iterator[Part]:
     slot = gone[0].slot
     others = (one.key for one in carving.tensors if one.slot is slot and not _is_missing(one))
     # Names of a table are ours, and are never cut.
-    written = Name if carving.observed else Words
-    found = fold_keys((one.key for one in gone), others, most=_MOST_PATTERNS)
+    return _folded(gone, others, written=Name if carving.observed else Words)
+
+
+def _folded(
+    tensors: Sequence[CarvedTensor],
+    others: Iterable[str],
+    *,
+    written: type[Name] | type[Words] = Name,
+) -> Iterator[Part]:
+    found = fold_keys((one.key for one in tensors), others, most=_MOST_PATTERNS)
     for index, pattern in enumerate(found):
         if index:
             yield Words(", ")
@@ -259,4 +270,4 @@ def _listed(label: str, texts: Sequence[str]) -> Iterator[Field]:
 def _describe_limits(carving: Carving, best: TableFit) -> Iterator[Block]:
     yield section("what sizes cannot tell")
     yield from _listed("assumed", assumptions_of(carving, best))
-    yield from _listed("unknown", open_questions(best))
+    yield from _listed("unknown", open_questions(carving, best))

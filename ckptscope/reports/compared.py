@@ -189,8 +189,8 @@ def _module_row(block: Module) -> tuple[str, ...]:
         block.name,
         f"{block.tensors:,}",
         f"{block.elements:,}",
-        share_changed(block.changed, block.elements),
-        bar(block.changed, block.elements),
+        share_changed(block.changed, block.elements - block.unread_elements),
+        bar(block.changed, block.elements - block.unread_elements),
         distance_text(block.relative_l2),
         cosine_text(block.cosine),
         f"{block.unread:,} not compared" if block.unread else "",
@@ -215,22 +215,24 @@ def _closing(
     for blocks, what in ((near, "nearer"), (alike, "unchanged")):
         if blocks:
             elements = sum(block.elements for block in blocks)
+            read = elements - sum(block.unread_elements for block in blocks)
             changed = sum(block.changed for block in blocks)
             yield (
                 f"{len(blocks):,} {what}",
                 f"{sum(block.tensors for block in blocks):,}",
                 f"{elements:,}",
-                share_changed(changed, elements),
+                share_changed(changed, read),
                 *("",) * 4,
             )
     elements = sum(block.elements for block in one.blocks)
+    read = elements - sum(block.unread_elements for block in one.blocks)
     changed = sum(block.changed for block in one.blocks)
     yield (
         "total",
         f"{sum(block.tensors for block in one.blocks):,}",
         f"{elements:,}",
-        share_changed(changed, elements),
-        bar(changed, elements),
+        share_changed(changed, read),
+        bar(changed, read),
         distance_text(one.relative_l2),
         cosine_text(one.cosine),
         "",

@@ -7,6 +7,7 @@ shares and distances as text, none of it escaped.
 import math
 import string
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Final
 
@@ -90,10 +91,17 @@ def short_names(sides: Sequence[Side]) -> tuple[str, ...]:
     return tuple(whole_name(side) for side in sides)
 
 
+#: Two names for what looks the same; all others are told side by side.
+_EITHER = {Relation.FINE_TUNED, Relation.AVERAGED}
+
+
 def verdict_text(comparison: Comparison) -> str:
     """Return all verdicts on two files in one line: `same weights, in another container`."""
-    phrases = [_phrase(one.relation, comparison) for one in comparison.conclusions]
-    told = " and ".join(dict.fromkeys(phrases))
+    relations = list(dict.fromkeys(one.relation for one in comparison.conclusions))
+    told = _phrase(relations[0], comparison)
+    for before, relation in pairwise(relations):
+        joined = "or" if {before, relation} == _EITHER else "and"
+        told += f" {joined} {_phrase(relation, comparison)}"
     if comparison.ways:
         told += f", in another {_listed([way.value for way in Way if way in comparison.ways])}"
     return told if comparison.values_compared else f"{told}; {_UNREAD_VALUES}"
@@ -102,7 +110,9 @@ def verdict_text(comparison: Comparison) -> str:
 def verdict_word(comparison: Comparison) -> str:
     """Return the first verdict in one or two words; a mark says that there are others."""
     word = _WORDS[comparison.conclusions[0].relation]
-    return f"{word} +" if len(comparison.conclusions) > 1 else word
+    relations = {one.relation for one in comparison.conclusions}
+    others = len(relations) - 1 - (relations >= _EITHER)
+    return f"{word} +" if others else word
 
 
 def relation_text(relation: Relation) -> str:

@@ -74,12 +74,11 @@ def tree() -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("aligned", [True, False])
-def test_a_zip_cut_anywhere_gives_every_storage_before_the_cut_and_never_a_wrong_one(aligned):
+def test_a_zip_cut_anywhere_gives_every_storage_before_the_cut_and_never_a_wrong_one():
     data = written(tree())
     storages, ends = members_of(data)
-    step = 5 if aligned else 7
-    for cut in range(0, len(data) - 1, step):
+    # Steps without a factor in common with torch's alignment: every kind of place is cut at.
+    for cut in range(0, len(data) - 1, 3):
         whole = {name.rpartition("/")[2] for name, end in ends if "/data/" in name and end <= cut}
         check(salvaged(data[:cut]), storages, whole & set(storages))
 
@@ -150,7 +149,7 @@ def names_by_storage(saved: object) -> dict[str, set[str]]:
     return true
 
 
-@settings(max_examples=4000, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(saved=trees())
 def test_a_pickle_cut_anywhere_names_only_what_is_true(saved):
     with zipfile.ZipFile(io.BytesIO(written(saved))) as archive:

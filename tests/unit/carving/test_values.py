@@ -14,7 +14,7 @@ from ckptscope.families.registry import known_family
 
 FAMILY = known_family("convnextpose")
 TENSORS: tuple[ExpectedTensor, ...] = FAMILY.keys(
-    FAMILY.configure({"backbone": "Atto", "head_width": 32, "final_channels": 34}), ""
+    FAMILY.configure({"backbone": "Atto", "head_width": 128, "final_channels": 576}), ""
 )
 STEPS = 1200
 

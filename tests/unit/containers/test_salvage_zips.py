@@ -61,6 +61,14 @@ def test_a_zip_without_its_pickle_gives_its_storages(tmp_path):
         assert held(made) == STORAGES
     assert made.damage == "data.pkl is missing"
     assert made.containers == (ContainerKind.TORCH_ZIP,)
+    assert made.root == "archive"
+    assert made.location == ()
+
+
+def test_an_unpacked_zip_inside_a_zip_is_found_and_named():
+    made = salvaged(zip_bytes([Member(name="files/snapshot_3/data/0", data=FLOATS)]))
+    assert made.containers == (ContainerKind.ZIP, ContainerKind.DIRECTORY)
+    assert made.location == ("files/snapshot_3",)
 
 
 def test_a_zip_with_a_truncated_pickle_gives_the_names_that_it_had_reached():

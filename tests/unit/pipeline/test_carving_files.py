@@ -219,7 +219,7 @@ def test_values_that_contradict_the_names_need_consent(tmp_path):
     content = bytearray(storage.read_bytes())
     content[3] |= 0x80
     storage.write_bytes(content)
-    with pytest.raises(UsageError, match=r"does not hold that every running variance"):
+    with pytest.raises(UsageError, match=r"does not hold: every running variance .*--uncertain"):
         carve(place, tmp_path / "out.safetensors")
     record = carve(place, tmp_path / "out.safetensors", uncertain=True)
     assert record.uncertain_accepted
@@ -349,3 +349,23 @@ def test_a_broken_pickle_that_names_something_dangerous_is_refused(tmp_path):
 def test_a_policy_names_what_carved_may_be():
     with pytest.raises(Exception, match=r"gate\.carved: expected one of .*'refuse'.*'pass'"):
         parse_policy('[gate]\ncarved = "pass"\n', "ckptscope.toml")
+
+
+def test_what_the_pickle_named_itself_is_written_without_a_table_and_without_consent(tmp_path):
+    source = write_zip(tmp_path / "snapshot.pth", training())
+    content = source.read_bytes()
+    source.write_bytes(content[: content.rindex(b"PK\x01\x02") - 200])
+    carving = carved_of(source)
+    assert carving.best is None
+    record = carve(source, tmp_path / "out.safetensors")
+    assert not record.uncertain_accepted
+    assert record.table is None
+    written = [one for one in record.tensors if one.is_written]
+    assert written
+    assert {one.found for one in written} == {Found.OBSERVED}
+    assert [one.key.rpartition("/")[2] for one in written][:2] == [
+        "module.conv.weight",
+        "module.conv.bias",
+    ]
+    with pytest.raises(UsageError, match=r"a table to fill missing tensors after|not certain"):
+        carve(source, tmp_path / "b.safetensors", fill=True)

@@ -126,6 +126,21 @@ def test_no_table_is_an_answer_with_the_storages_by_size():
     assert "what it was" not in " ".join(shown)
 
 
+def test_without_a_table_the_names_that_the_pickle_told_are_shown():
+    named = tuple(tensor(n, f"net.{n}.weight", 4, found=Found.OBSERVED) for n in (2, 3))
+    shown = lines(text(nothing_fits(tensors=named, observed=2)))
+    assert "named 2 tensors by the pickle: net.*" in shown
+
+
+def test_what_the_pickle_told_is_no_open_question():
+    named = tuple(tensor(n, f"net.{n}.weight", 4, found=Found.OBSERVED) for n in (2, 3))
+    assert "what prefix" not in text(carving(tensors=named, observed=2))
+    mixed = text(carving(tensors=(*named, tensor(4, "net.4.weight", 5, 4)), observed=2))
+    assert "what prefix stood before the keys that the pickle did not tell" in " ".join(
+        lines(mixed)
+    )
+
+
 def test_many_sizes_are_cut_and_add_up():
     survivors = tuple(survivor(n, n + 1) for n in range(50))
     shown = lines(text(nothing_fits(survivors=survivors)))

@@ -46,10 +46,12 @@ def pair(
     unread: str = "",
 ) -> TensorPair:
     """A tensor and its counterpart of the same name; a row of a matrix unless shaped."""
-    shape = shape or (1, found.elements if found else 4)
+    shape = (1, found.elements if found else 4) if shape is None else shape
     return TensorPair(
         left=ComparedTensor(key=key, dtype=dtype, shape=shape),
-        right=ComparedTensor(key=key, dtype=right_dtype or dtype, shape=right_shape or shape),
+        right=ComparedTensor(
+            key=key, dtype=right_dtype or dtype, shape=shape if right_shape is None else right_shape
+        ),
         difference=found,
         unread=unread,
     )

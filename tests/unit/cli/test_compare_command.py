@@ -117,6 +117,9 @@ def test_ignored_tensors_are_not_compared_and_that_is_said(folder):
     done = diff(folder, "base.pth", "touched.pth", "--ignore", "*.bias", "--ignore", "head.*")
     assert done.returncode == 0
     assert "ignored    4 tensors by --ignore" in done.stdout
+    assert not done.stderr
+    done = diff(folder, "base.pth", "touched.pth", "--ignore", "haed.*")
+    assert "no tensor has such a name" in done.stderr
 
 
 def test_a_tolerance_makes_equal_what_lies_within_it(folder):

@@ -47,3 +47,19 @@ def test_what_could_not_be_read_is_counted():
 def test_a_tensor_of_no_module_stands_at_the_top():
     (block,) = make_blocks([pair("weight", difference(4))])
     assert block.name == "(top)"
+
+
+def test_names_of_an_optimizer_are_parted_at_their_slashes():
+    pairs = [pair(f"state/{i}/exp_avg", difference(4)) for i in range(12)]
+    assert [block.name for block in make_blocks(pairs)] == [f"state/{i}" for i in range(12)]
+
+
+def test_a_counter_of_steps_is_in_no_distance():
+    counter = difference(1, equal_bits=0, equal_cast=0, squares_left=1.0, squares_apart=4e9)
+    (block,) = make_blocks([pair("m.step", counter, shape=()), pair("m.w", moved(4, 0.5))])
+    assert (block.changed, block.relative_l2) == (5, 0.5)
+
+
+def test_tensors_of_other_shapes_are_in_no_share():
+    blocks = make_blocks([pair("a.x", difference(4)), pair("b.x", shape=(8,), right_shape=(9,))])
+    assert [(block.elements, block.unread_elements) for block in blocks] == [(4, 0), (8, 8)]

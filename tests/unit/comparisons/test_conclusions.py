@@ -1,5 +1,6 @@
 """Bounds between verdicts, on numbers written by hand."""
 
+import msgspec
 import pytest
 from builders.tensor_pairs import difference, moved, pair, subject
 
@@ -131,3 +132,24 @@ def test_structure_alone_is_judged_by_names_shapes_and_dtypes():
     found = conclude_structure(subject(alike, structure=more))[0]
     assert found.relation is Relation.OTHER_STRUCTURE
     assert found.evidence == ("1 only on the right",)
+
+
+def test_states_of_an_optimizer_are_no_weights():
+    state = pair("state/0/exp_avg", moved(100, 1.4))
+    assert relations(subject(state, roles=("optimizer", "optimizer"))) == [Relation.UNDECIDED]
+    same = pair("state/0/exp_avg", difference(100))
+    assert relations(subject(same, roles=("optimizer", "optimizer"))) == [Relation.IDENTICAL]
+
+
+def test_something_before_some_names_alone_is_a_renaming():
+    same = pair("a.weight", difference(100))
+    other = msgspec.structs.replace(
+        same, right=msgspec.structs.replace(same.right, key="net.a.weight")
+    )
+    assert relations(subject(other, other, ways=(Way.PREFIX,))) == [Relation.SAME_WEIGHTS]
+    assert relations(subject(other, same, ways=(Way.PREFIX,))) == [Relation.RENAMED]
+
+
+def test_the_same_values_have_a_cosine_of_exactly_one():
+    found = difference(3, squares_left=0.3, squares_right=0.3, products=0.29999999999999993)
+    assert found.cosine == 1

@@ -51,3 +51,17 @@ def test_what_two_files_are_the_same_as_does_not_make_them_the_same():
 
 def test_an_unknown_distance_gives_no_line():
     assert find_line(group_same(3, ()), {(0, 1): 1.0}) is None
+
+
+def test_files_that_have_nothing_in_common_are_no_line():
+    """Each two of three independent vectors are √2 apart, give or take."""
+    line = find_line(group_same(3, ()), {(0, 1): 1.40, (0, 2): 1.42, (1, 2): 1.39})
+    assert line is not None
+    assert not line.is_line
+
+
+def test_steps_in_directions_of_their_own_are_a_line():
+    """As training takes them: squares of distances add up."""
+    line = find_line(group_same(3, ()), {(0, 1): 1.0, (0, 2): 2**0.5, (1, 2): 1.0})
+    assert line is not None
+    assert line.is_line

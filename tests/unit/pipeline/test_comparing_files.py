@@ -7,7 +7,7 @@ import pytest
 from builders.convnextpose import FAMILY, SMALL
 from builders.pickles import tensor
 from builders.weights import training_zip, weights_zip
-from builders.zips import torch_zip
+from builders.zips import Member, torch_zip, zip_bytes
 
 from ckptscope.differences.renaming import matching_keys
 from ckptscope.errors import UsageError
@@ -143,3 +143,20 @@ def test_columns_that_drag_the_whole_storage_along_are_not_gone_over(tmp_path, m
     unread = [pair.unread for pair in compared(*both).pairs if pair.unread]
     assert 0 < len(unread) < len(columns)
     assert "read more than 64 times" in unread[0]
+
+
+def test_one_checkpoint_of_an_archive_is_chosen_by_its_member(tmp_path):
+    one, other = weights_zip(weights()), weights_zip(weights(seed=1))
+    both = saved(
+        tmp_path,
+        "both.zip",
+        zip_bytes([Member(name="a.pth", data=one), Member(name="b.pth", data=other)]),
+    )
+    right = saved(tmp_path, "b.pth", other)
+    (side, _) = compare([both, right], EVERYTHING).sides
+    assert side.failure is not None
+    assert "2 checkpoints in the file" in side.failure.message
+    chosen = CompareRequest(members=("b.pth", ""))
+    assert compare([both, right], chosen).is_same
+    with pytest.raises(UsageError, match="one member, or one for each of 2 files, found 3"):
+        compare([both, right], CompareRequest(members=("a", "b", "c")))

@@ -109,11 +109,15 @@ def test_a_file_that_cannot_be_read_is_named_and_not_in_the_matrix():
 
 
 def test_that_another_verdict_fits_is_marked():
-    one = comparison(conclusion(Relation.FINE_TUNED), conclusion(Relation.AVERAGED))
+    one = comparison(conclusion(Relation.FINE_TUNED), conclusion(Relation.HEAD_RESET))
     sides = (side("a"), side("b"), side("c", others=("ema",)))
     told = text(DiffReport(sides=sides, comparisons=(one,)))
     assert "fine-tuned +" in told
     assert "another verdict fits, too" in told
+    either = comparison(conclusion(Relation.FINE_TUNED), conclusion(Relation.AVERAGED))
+    told_either = text(DiffReport(sides=sides, comparisons=(either,)))
+    assert "fine-tuned +" not in told_either
+    assert "fine-tuned or averaged" in told_either
     assert "  else in C  ema\n" in told
 
 

@@ -214,9 +214,10 @@ def _run(
     if manifest is None:
         _show_identities(report, show)
     else:
-        code = max(
-            code, _show_verified(verify_content(manifest, report.files, name=str(verify)), show)
-        )
+        verified = _show_verified(verify_content(manifest, report.files, name=str(verify)), show)
+        # Of a file that is not there nothing is decided; its own code says why.
+        is_known = code is not Exit.FINE and verified is Exit.UNREADABLE
+        code = code if is_known else max(code, verified)
     if not report.files:
         write_error(nothing_found(len(report.skipped)))
         return Exit.USAGE

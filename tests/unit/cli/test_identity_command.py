@@ -82,6 +82,12 @@ def test_what_changed_is_named_and_is_exit_1(folder):
     assert [one["key"] for one in file["checks"][0]["changes"]] == ["head.bias"]
 
 
+def test_a_file_that_is_not_there_is_a_mistake_of_the_request(folder):
+    run("a.pt", "-o", "a.ckpt.json", cwd=folder)
+    assert run("absent.pt", cwd=folder).returncode == 2
+    assert run("--verify", "a.ckpt.json", "absent.pt", cwd=folder).returncode == 2
+
+
 def test_long_lists_are_folded_unless_all_are_asked_for(folder):
     other = {key: floats(77, index) for index, key in enumerate(network())}
     write(folder / "other.pt", {"network": other})

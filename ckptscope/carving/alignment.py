@@ -178,7 +178,7 @@ def fit_table(table: Table, item: int, shelf: Shelf, *, is_thorough: bool = Fals
     if not shelf.is_numbered:
         return _fit_by_order(table, item, shelf, layouts)
     networks: list[Placement | None] = [*place_block(network_block(table, item), shelf), None]
-    best: tuple[tuple[int, int], tuple[Placement, ...]] | None = None
+    best: tuple[tuple[int, ...], tuple[Placement, ...]] | None = None
     for layout in (None, *layouts):
         states: list[Placement | None] = [None]
         if layout is not None:
@@ -209,13 +209,17 @@ def likely_layouts(item: int, shelf: Shelf, *, is_thorough: bool = False) -> lis
 
 def _together(
     network: Placement | None, state: Placement | None
-) -> tuple[tuple[int, int], tuple[Placement, ...]] | None:
-    """Return a network and an optimizer with what speaks for them; None where they overlap."""
+) -> tuple[tuple[int, ...], tuple[Placement, ...]] | None:
+    """Return a network and an optimizer with what speaks for them; None where they overlap.
+
+    Where either may be the other the first one is the network, as torch's examples save it.
+    """
     both = [one for one in (network, state) if one is not None]
     if not both or (network is not None and state is not None and network.meets(state)):
         return None
     is_joined = len(both) == 2 and (both[0].end == both[1].start or both[1].end == both[0].start)
-    return (sum(one.score for one in both), int(is_joined)), tuple(both)
+    is_usual = len(both) == 2 and both[0].start < both[1].start
+    return (sum(one.score for one in both), is_joined, is_usual), tuple(both)
 
 
 def _with_copy(

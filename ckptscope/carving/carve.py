@@ -13,7 +13,7 @@ from ckptscope.carving.judging import Judgement, judge
 from ckptscope.carving.shelf import Shelf
 from ckptscope.carving.tables import DTYPES
 from ckptscope.carving.training import training_record
-from ckptscope.carving.values import check_values, decide_dtype
+from ckptscope.carving.values import check_norms, check_values, decide_dtype
 from ckptscope.carving.wording import verdict
 from ckptscope.facts.carving import (
     CarvedTensor,
@@ -41,6 +41,7 @@ def carve(
     damage: str,
     name: str,
     observed: Mapping[str, Observed] | None = None,
+    places: Mapping[str, int] | None = None,
     read: Read | None = None,
 ) -> Carving:
     """Find out what the storages of a damaged checkpoint were.
@@ -50,16 +51,17 @@ def carve(
         damage: What is wrong with the file, in words.
         name: Of the file or folder, which may tell an epoch.
         observed: What a broken pickle had named, by key of the storage.
+        places: Numbers of the storages that it had named, lost ones included, as far as known.
         read: Returns the bytes of a storage, little-endian; None if they cannot be read.
     """
     ordered = tuple(sorted(survivors, key=_place))
-    named = observed or {}
+    named = _Named(observed or {}, places or {}, ordered)
     shelf = Shelf(ordered)
-    carving = Carving(damage=damage, survivors=ordered, observed=len(named))
+    carving = Carving(damage=damage, survivors=ordered, observed=len(named.said))
     if len(ordered) > MOST_SURVIVORS or not len(shelf):
         why = "no storage is left" if not len(shelf) else f"more than {MOST_SURVIVORS:,} storages"
         return msgspec.structs.replace(
-            carving, verdict=f"no table was tried: {why}", tensors=_named_alone(ordered, named)
+            carving, verdict=f"no table was tried: {why}", tensors=_named_alone(named, named.said)
         )
     judged = judge(shelf)
     if judged.best is None:
@@ -67,7 +69,7 @@ def carve(
             carving,
             tried=judged.tried,
             verdict=verdict(judged, shelf),
-            tensors=_named_alone(ordered, named),
+            tensors=_named_alone(named, named.said),
         )
     return _with_values(carving, judged, judged.best, shelf, named, name, read)
 
@@ -77,7 +79,7 @@ def _with_values(
     judged: Judgement,
     best: Fit,
     shelf: Shelf,
-    named: Mapping[str, Observed],
+    named: "_Named",
     name: str,
     read: Read | None,
 ) -> Carving:
@@ -87,8 +89,18 @@ def _with_values(
     evidence: tuple[Check, ...] = ()
     if read is not None and " or " in dtype:
         dtype, evidence = decide_dtype(dtype, tensors, read)
+    if not shelf.is_numbered:
+        named = _Named(named.said, {}, named.survivors)
     clashes = _clashes(tensors, named)
-    tensors = _with_observed(_with_dtype(tensors, dtype), carving.survivors, named)
+    doubts = ["shapes that the pickle named are others"] * any(not one.holds for one in clashes)
+    if judged.is_exchangeable:
+        rows = check_norms(_with_dtype(tensors, dtype), read)
+        evidence = (*evidence, rows)
+        if not rows.holds:
+            doubts.append("what is taken for the network may be an optimizer's momentum")
+    if doubts:
+        judged = msgspec.structs.replace(judged, is_certain=False)
+    tensors = _with_observed(_with_dtype(tensors, dtype), named)
     carving = msgspec.structs.replace(
         carving,
         best=_table_fit(best, shelf, dtype, judged.open_settings),
@@ -97,8 +109,8 @@ def _with_values(
         else _table_fit(judged.runner_up, shelf, DTYPES[judged.runner_up.item], ()),
         alike=judged.alike,
         tried=judged.tried,
-        verdict=verdict(judged, shelf),
-        is_certain=judged.is_certain and not any(check.holds is False for check in clashes),
+        verdict=verdict(judged, shelf, doubts),
+        is_certain=judged.is_certain,
         tensors=tensors,
         checks=(*clashes, *evidence),
     )
@@ -150,47 +162,69 @@ def _with_dtype(tensors: tuple[CarvedTensor, ...], dtype: str) -> tuple[CarvedTe
     )
 
 
-def _with_observed(
-    tensors: tuple[CarvedTensor, ...],
-    survivors: Sequence[Survivor],
-    named: Mapping[str, Observed],
-) -> tuple[CarvedTensor, ...]:
+class _Named:
+    """What a broken pickle had named.
+
+    Attributes:
+        said: Its words, by key of the storage.
+        places: Numbers of the storages, as far as known.
+        survivors: What is left.
+    """
+
+    def __init__(
+        self,
+        said: Mapping[str, Observed],
+        places: Mapping[str, int],
+        survivors: Sequence[Survivor],
+    ) -> None:
+        self.said = said
+        self.places = places
+        self.survivors = survivors
+        whole = {one.key for one in survivors if one.is_whole}
+        self._lost = {places[key]: key for key in said if key in places and key not in whole}
+
+    def key_of(self, tensor: CarvedTensor) -> str | None:
+        """Return the key of a tensor's storage, left or lost, if the pickle had named it."""
+        key = tensor.storage if tensor.storage is not None else self._lost.get(tensor.number)
+        return key if key in self.said else None
+
+
+def _with_observed(tensors: tuple[CarvedTensor, ...], named: _Named) -> tuple[CarvedTensor, ...]:
     """Give the tensors that a pickle had named what it said, and add those of no table."""
-    if not named:
+    if not named.said:
         return tensors
     kept: list[CarvedTensor] = []
     used: set[str] = set()
     for one in tensors:
-        said = named.get(one.storage) if one.storage is not None else None
-        if said is None:
+        source = named.key_of(one)
+        if source is None:
             kept.append(one)
             continue
-        used.add(one.storage or "")
-        key, shape, dtype = said
+        used.add(source)
+        key, shape, dtype = named.said[source]
         if key.endswith(one.key):
             key = one.key
-        kept.append(
-            msgspec.structs.replace(one, key=key, shape=shape, dtype=dtype, found=Found.OBSERVED)
-        )
-    rest = {key: said for key, said in named.items() if key not in used}
-    kept += _named_alone(survivors, rest)
+        found = Found.MISSING if one.storage is None else Found.OBSERVED
+        kept.append(msgspec.structs.replace(one, key=key, shape=shape, dtype=dtype, found=found))
+    rest = {key: said for key, said in named.said.items() if key not in used}
+    kept += _named_alone(named, rest)
     return tuple(sorted(kept, key=lambda one: one.number))
 
 
-def _named_alone(
-    survivors: Sequence[Survivor], named: Mapping[str, Observed]
-) -> tuple[CarvedTensor, ...]:
+def _named_alone(named: _Named, rest: Mapping[str, Observed]) -> tuple[CarvedTensor, ...]:
     """List the tensors that a pickle had named and no table has."""
     found: list[CarvedTensor] = []
-    left = dict(named)
-    for place, one in enumerate(survivors):
+    left = dict(rest)
+    for place, one in enumerate(named.survivors):
         said = left.pop(one.key, None)
         if said is not None:
             number = place if one.number is None else one.number
             found.append(_observed(said, number, one.key))
-    behind = max((one.number or 0 for one in survivors), default=-1) + 1
-    for place, said in enumerate(left.values(), max(behind, len(survivors))):
-        found.append(_observed(said, place, None))
+    numbers = [one.number or 0 for one in named.survivors]
+    behind = max((*numbers, *named.places.values()), default=-1) + 1
+    behind = max(behind, len(named.survivors))
+    for place, (key, said) in enumerate(left.items(), behind):
+        found.append(_observed(said, named.places.get(key, place), None))
     return tuple(found)
 
 
@@ -203,12 +237,14 @@ def _observed(said: Observed, number: int, storage: str | None) -> CarvedTensor:
     )
 
 
-def _clashes(tensors: Sequence[CarvedTensor], named: Mapping[str, Observed]) -> tuple[Check, ...]:
+def _clashes(tensors: Sequence[CarvedTensor], named: _Named) -> tuple[Check, ...]:
     """Hold what the pickle had named against the shapes that the table has there."""
-    met = [(one, named[one.storage]) for one in tensors if one.storage and one.storage in named]
+    keys = [(one, named.key_of(one)) for one in tensors]
+    met = [(one, named.said[key]) for one, key in keys if key is not None]
     if not met:
         return ()
-    wrong = [(one, said) for one, said in met if one.shape != said[1]]
+    # Dialects differ in axes of 1: a linear layer is a convolution of 1 × 1.
+    wrong = [(one, said) for one, said in met if _long_axes(one.shape) != _long_axes(said[1])]
     text = f"{len(met) - len(wrong):,} of {len(met):,}"
     if wrong:
         one, said = wrong[0]
@@ -218,6 +254,10 @@ def _clashes(tensors: Sequence[CarvedTensor], named: Mapping[str, Observed]) -> 
         )
     what = "tensors that the pickle named have the shapes of the table"
     return (Check(what=what, holds=not wrong, evidence=text),)
+
+
+def _long_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple([size for size in shape if size != 1])
 
 
 def _table_fit(fit: Fit, shelf: Shelf, dtype: str, open_: tuple[str, ...]) -> TableFit:

@@ -48,6 +48,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         tried: Tables that were tried.
         open_settings: Of the best, those that no storage shows.
         bits: What the best one's sizes tell, less what it was made to fit.
+        is_exchangeable: Whether what is taken for the network may be an optimizer's momentum.
+        has_room: Whether it may be a copy: all of another one before it may be lost.
         is_certain: Whether it is the one.
     """
 
@@ -57,6 +59,8 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     tried: int
     open_settings: tuple[str, ...] = ()
     bits: float = 0.0
+    is_exchangeable: bool = False
+    has_room: bool = False
     is_certain: bool = False
 
 
@@ -127,8 +131,10 @@ def _conclude(best: Fit, fits: Iterable[Fit], shelf: Shelf, tried: int) -> Judge
     ]
     open_ = open_settings(best, shelf)
     bits = told_bits(best, tried)
+    has_room = _has_room(best, shelf)
     is_certain = (
         shelf.is_numbered
+        and not has_room
         and not near
         and not open_
         and not best.contradicted
@@ -142,6 +148,8 @@ def _conclude(best: Fit, fits: Iterable[Fit], shelf: Shelf, tried: int) -> Judge
         tried=tried,
         open_settings=open_,
         bits=bits,
+        is_exchangeable=_is_exchangeable(best),
+        has_room=has_room,
         is_certain=is_certain,
     )
 
@@ -219,6 +227,31 @@ def open_settings(fit: Fit, shelf: Shelf) -> tuple[str, ...]:
     if not _has_known_end(fit):
         found.append("head")
     return tuple(found)
+
+
+def _is_exchangeable(fit: Fit) -> bool:
+    """Whether a momentum would have the same sizes where the network is taken to be.
+
+    A network without buffers has those of its momentum: of two such rows either may be the network.
+    """
+    network = fit.network
+    return network is not None and any(
+        one.block.layout is not None and one.block.sizes == network.block.sizes
+        for one in fit.blocks
+    )
+
+
+def _has_room(fit: Fit, shelf: Shelf) -> bool:
+    """Whether the network could have stood as a whole before what is taken for it.
+
+    Of a network and its copy the second one is left then, or of one without buffers its momentum.
+    """
+    network = fit.network
+    if network is None:
+        return False
+    before = range(network.start - len(network.block.sizes), network.start)
+    is_taken = any(one.start < network.start and one.end > before.start for one in fit.blocks)
+    return before.start >= 0 and not is_taken and not any(n in shelf.present for n in before)
 
 
 def _has_known_end(fit: Fit) -> bool:

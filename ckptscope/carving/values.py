@@ -34,9 +34,10 @@ _LARGEST: Final = 4 << 20
 _SAMPLED: Final = 4096
 #: bfloat16 of magnitudes from 2^-20 to 2^10, which weights have; float16 read so is far smaller.
 _BF16_RANGE: Final = ((127 - 20) << 7, (127 + 10) << 7)
-#: Share of a weight's elements that must lie there, or outside of it, to decide.
+#: Share of elements that must lie on one side to decide.
 _MOST_ONE_WAY: Final = 0.8
-#: Names of a BatchNorm's buffers.
+#: Names of a norm's weight and buffers.
+_WEIGHT: Final = ".weight"
 _VARIANCE: Final = ".running_var"
 _MEAN: Final = ".running_mean"
 _COUNTER: Final = ".num_batches_tracked"
@@ -129,7 +130,8 @@ def _check_means(tensors: Sequence[CarvedTensor], budget: _Budget) -> Check | No
     count = negative = 0
     for one in tensors:
         numbers = budget.integers(one)
-        if numbers:
+        if numbers and any(numbers):
+            # Before the first step all of them are zero.
             count += 1
             minus_zero = _PATTERNS[one.dtype][2]
             negative += max(numbers) > minus_zero
@@ -139,6 +141,32 @@ def _check_means(tensors: Sequence[CarvedTensor], budget: _Budget) -> Check | No
         what="running means are no variances: most norms have a negative one",
         holds=2 * negative > count,
         evidence=f"{negative:,} of {count:,} that were read",
+    )
+
+
+def check_norms(tensors: Sequence[CarvedTensor], read: Read | None) -> Check:
+    """Check that the network's norms scale by positive weights, as those of a momentum are not.
+
+    They begin at 1, and a gradient is as often negative as positive.
+    """
+    norms = [
+        one
+        for one in tensors
+        if one.slot is Slot.NETWORK and len(one.shape) == 1 and one.key.endswith(_WEIGHT)
+    ]
+    budget = _Budget(read or (lambda key: None))
+    count = positive = 0
+    for one in norms:
+        for number in budget.integers(one) or ():
+            count += number != 0
+            positive += 0 < number < _PATTERNS[one.dtype][1]
+    what = "weights of norms are positive, as a network's are and a momentum's are not"
+    if not count:
+        return Check(what=what, holds=None, evidence=f"none of {len(norms):,} tells")
+    return Check(
+        what=what,
+        holds=positive >= _MOST_ONE_WAY * count,
+        evidence=f"{positive:,} of {count:,} elements",
     )
 
 

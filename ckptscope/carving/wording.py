@@ -3,6 +3,7 @@
 Enters: a `Judgement`. Leaves: text.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from ckptscope.carving.alignment import Fit
@@ -18,8 +19,14 @@ _CAVEAT = (
 _SHOWN = ("backbone", "dims", "depths", "head_out_channels", "final_channels", "classes")
 
 
-def verdict(judged: Judgement, shelf: Shelf) -> str:
-    """Say what the storages were, or why that cannot be said."""
+def verdict(judged: Judgement, shelf: Shelf, doubts: Sequence[str] = ()) -> str:
+    """Say what the storages were, or why that cannot be said.
+
+    Args:
+        judged: What the sizes say.
+        shelf: What is left.
+        doubts: What values, and the names that are left, say against it.
+    """
     count = len(shelf)
     if judged.best is None:
         text = f"no table fits: none of {judged.tried:,} tables explains {count:,} storages"
@@ -37,7 +44,7 @@ def verdict(judged: Judgement, shelf: Shelf) -> str:
     if best.contradicted:
         text += f", {best.contradicted:,} have others"
     text += f", {judged.bits:,.0f} bits more than chance"
-    return f"{text}; {_doubts(judged, best)}. {_CAVEAT}."
+    return f"{text}; {_doubts(judged, best, doubts)}. {_CAVEAT}."
 
 
 def title(fit: Fit) -> str:
@@ -58,9 +65,9 @@ def _traits(fit: Fit) -> str:
     return ", ".join(shown)
 
 
-def _doubts(judged: Judgement, best: Fit) -> str:
+def _doubts(judged: Judgement, best: Fit, others: Sequence[str]) -> str:
     """Say what keeps it from being certain."""
-    doubts: list[str] = []
+    doubts = [*others]
     if judged.alike:
         doubts.append(f"{judged.alike:,} other tables explain as many")
     elif not judged.is_certain and judged.runner_up is not None:
@@ -69,6 +76,8 @@ def _doubts(judged: Judgement, best: Fit) -> str:
             doubts.append(f"{title(judged.runner_up)} of other settings comes near")
     if judged.open_settings:
         doubts.append(f"no storage shows {', '.join(judged.open_settings)}")
+    if judged.has_room:
+        doubts.append("what is taken for the network may be a copy behind one that is lost")
     average = any(slot is Slot.EMA for _, slot in best.entries())
     if average:
         doubts.append("of two copies of the network, the later one is taken for an average")

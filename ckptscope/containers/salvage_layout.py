@@ -92,6 +92,9 @@ def salvage_members(
             [_survivor(members, chosen.said, packing, *one) for one in names.items()]
         ),
         observed=chosen.said.observed,
+        places={
+            key: number for key in chosen.said.observed if (number := number_of(key)) is not None
+        },
         declared=chosen.said.declared,
         is_pickle_whole=chosen.said.error is None,
         wrong=tuple(key for key, name in names.items() if name in packing.wrong),

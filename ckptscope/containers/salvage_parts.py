@@ -38,6 +38,8 @@ class Salvage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
             the order of the file.
         observed: What the pickle had named before the damage, by storage key, whether or not the
             storage is left; all of it where the pickle itself is sound.
+        places: Numbers in the order of saving of the storages that it had named, lost ones
+            included, by key; of those whose number is known.
         declared: Element types and counts that it had given before the damage, by storage key.
         is_pickle_whole: Whether the pickle was read to its end.
         wrong: Keys of storages all of whose bytes are there but not as they were written: their
@@ -53,6 +55,7 @@ class Salvage(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     root: str = ""
     survivors: tuple[Survivor, ...]
     observed: Mapping[str, Observed]
+    places: Mapping[str, int] = {}
     declared: Mapping[str, StorageUse] = {}
     is_pickle_whole: bool = False
     wrong: tuple[str, ...] = ()

@@ -96,6 +96,7 @@ def _salvage(
         containers=_CHAIN,
         survivors=in_order(survivors),
         observed=said.observed,
+        places={key: number for number, key in enumerate(said.declared)},
         declared=said.declared,
         is_pickle_whole=said.error is None,
         size_bytes=source.size,

@@ -120,6 +120,7 @@ def open_carved(path: Path, limits: Limits, stack: ExitStack) -> Carved | None:
             observed={
                 key: (one.name, one.shape, one.dtype) for key, one in salvaged.observed.items()
             },
+            places=salvaged.places,
             # Checks of values are made of the common order of bytes alone.
             read=None if is_big_endian else _reader(salvaged.open_storage),
         )

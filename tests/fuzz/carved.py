@@ -45,14 +45,20 @@ def make_case(number: int) -> Case:
     rng = random.Random(f"carving {number}")
     item = rng.choice(_ITEMS)
     if rng.random() < 0.1:
-        sizes = _unrelated(rng, item)
+        elements = unrelated_elements(rng, item)
+        sizes = _with_state(rng, elements, item)
         return Case(_damage(rng, sizes, len(sizes)), "unrelated", "", item, ())
     name = rng.choice(KNOWN_NAMES)
     kind = "named" if rng.random() < 0.4 else "unnamed"
-    tensors = _named(rng, name) if kind == "named" else _unnamed(rng, name)
+    tensors = random_tensors(rng, name, kind)
     sizes, behind = _saved(rng, tensors, item)
     shapes = tuple(tuple(size for size in one.shape if size != 1) for one in tensors)
     return Case(_damage(rng, sizes, behind), kind, name, item, shapes)
+
+
+def random_tensors(rng: random.Random, name: str, kind: str) -> list[ExpectedTensor]:
+    """List a network of a family: one that papers name, or any other."""
+    return _named(rng, name) if kind == "named" else _unnamed(rng, name)
 
 
 def _named(rng: random.Random, name: str) -> list[ExpectedTensor]:
@@ -214,8 +220,8 @@ def _damage(rng: random.Random, sizes: list[int], behind: int) -> list[Survivor]
     ]
 
 
-def _unrelated(rng: random.Random, item: int) -> list[int]:
-    """Return the sizes of a network that no family knows."""
+def unrelated_elements(rng: random.Random, item: int) -> list[int]:
+    """Return the elements of each tensor of a network that no family knows."""
     kind = rng.choice(("vgg", "mobilenet", "transformer", "mlp", "lstm", "noise"))
     elements: list[int] = []
     width = 8 * rng.randint(2, 16)
@@ -244,6 +250,11 @@ def _unrelated(rng: random.Random, item: int) -> list[int]:
             elements += [4 * width * width, 4 * width * width, 4 * width, 4 * width]
     else:
         elements += [rng.randint(1, 100_000) for _ in range(rng.randint(10, 300))]
+    return elements
+
+
+def _with_state(rng: random.Random, elements: list[int], item: int) -> list[int]:
+    """Return the sizes of these, and of an optimizer's state behind them."""
     entries = OPTIMIZERS[rng.choice(list(OPTIMIZERS))]
     state = [one * item if size is None else size for one in elements for size in entries]
     return [one * item for one in elements] + state

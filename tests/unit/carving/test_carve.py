@@ -290,6 +290,60 @@ def test_a_shape_that_contradicts_the_table_takes_the_certainty() -> None:
     assert not carving.is_certain
 
 
+def test_a_lost_tensor_that_the_pickle_named_is_listed_once_and_under_that_name() -> None:
+    sizes = network(POSE) + state(POSE, ADAM)
+    observed = {
+        f"s{place}": (f"module.{POSE[place].key}", POSE[place].shape, "float32") for place in (0, 1)
+    }
+    observed["s0"] = ("module.stem.weight", POSE[0].shape, "float32")
+    carving = run(numbered(sizes, [0, 1]), observed=observed, places={"s0": 0, "s1": 1})
+    assert len(carving.tensors) == len(sizes)
+    assert [(one.key, one.found, one.storage) for one in carving.tensors[:2]] == [
+        ("module.stem.weight", Found.MISSING, None),
+        (POSE[1].key, Found.MISSING, None),
+    ]
+    assert carving.checks[0].evidence == "2 of 2"
+
+
+def test_a_lost_tensor_of_no_table_keeps_its_place() -> None:
+    sizes = [5056, *network(POSE), *state(POSE, ADAM)]
+    said = {"s0": ("rng_state", (5056,), "uint8")}
+    carving = run(numbered(sizes, [0]), observed=said, places={"s0": 0})
+    first = carving.tensors[0]
+    assert (first.key, first.number, first.found) == ("rng_state", 0, Found.MISSING)
+
+
+def test_axes_of_one_contradict_no_table() -> None:
+    shape = (*POSE[0].shape, 1)
+    carving = run(
+        numbered(network(POSE) + state(POSE, ADAM)), observed={"s0": ("a.weight", shape, "float32")}
+    )
+    assert carving.checks[0].holds is True
+    assert carving.is_certain
+
+
+def test_of_a_network_and_its_momentum_the_first_is_taken_for_the_network_with_doubt() -> None:
+    plain = keys("convnext", backbone="Femto", layer_scale=True)
+    carving = run(numbered(network(plain) + state(plain, (None,)), range(20)))
+    assert carving.best is not None
+    assert (carving.best.first, carving.best.optimizer) == (0, "SGD with momentum")
+    assert not carving.is_certain
+    assert "may be an optimizer's momentum" in carving.verdict
+
+
+def test_what_stands_behind_room_for_another_network_may_be_a_copy() -> None:
+    sizes = network(POSE)
+    twice = sizes + sizes
+    alone = run(numbered(twice, range(len(sizes))))
+    assert alone.best is not None
+    assert alone.best.network_tensors == len(sizes)
+    assert not alone.is_certain
+    assert "may be a copy" in alone.verdict
+    # One storage of the first tells that there was one.
+    assert run(numbered(twice, range(len(sizes) - 1))).is_certain
+    assert run(numbered(sizes)).is_certain
+
+
 def test_observed_names_stay_where_no_table_fits() -> None:
     carving = run(numbered([40, 40, 8]), observed={"s1": ("a.bias", (10,), "float32")})
     assert carving.best is None

@@ -100,6 +100,28 @@ def test_means_that_look_like_variances_are_told() -> None:
     assert check_of(run(storages), "means").holds is False
 
 
+def test_means_before_the_first_step_decide_nothing() -> None:
+    storages = saved()
+    for one in run(storages).tensors:
+        if one.key.endswith("running_mean") and one.storage is not None:
+            storages[one.storage] = bytes(len(storages[one.storage]))
+    assert not any("means" in one.what for one in run(storages).checks)
+
+
+@pytest.mark.parametrize("is_usual", [True, False])
+def test_norms_tell_a_network_from_its_momentum(*, is_usual: bool) -> None:
+    family = known_family("convnext")
+    plain = family.keys(family.configure({"backbone": "Femto"}), "")
+    weights = [struct.pack("<f", 1.1) * one.elements for one in plain]
+    momentum = [struct.pack("<ff", 0.5, -0.5) * (one.elements // 2) for one in plain]
+    parts = weights + momentum if is_usual else momentum + weights
+    carving = run({str(number): one for number, one in enumerate(parts)})
+    assert carving.best is not None
+    assert carving.best.optimizer == "SGD with momentum"
+    assert check_of(carving, "weights of norms").holds is is_usual
+    assert carving.is_certain is is_usual
+
+
 def test_counters_that_disagree_are_told() -> None:
     storages = saved()
     one = place_of(run(storages), Slot.STEP, "")

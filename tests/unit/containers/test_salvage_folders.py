@@ -117,6 +117,7 @@ def test_a_pickle_whose_storages_are_all_gone_still_gives_its_names(tmp_path):
     made = salvaged(lay_out(tmp_path, {"data.pkl": PICKLE[:-40]}))
     assert made.survivors == ()
     assert [one.name for one in made.observed.values()] == ["network/w"]
+    assert made.places == {"0": 0}
 
 
 def test_the_recorded_byte_order_is_kept(tmp_path):

@@ -76,6 +76,7 @@ def test_the_numbers_of_a_stream_are_those_of_saving_and_not_of_its_sorted_keys(
     made = salvaged(STREAM[:-1])
     assert [one.number for one in made.survivors] == [0, 1]
     assert [one.key for one in made.survivors] == ["90", "10"]
+    assert made.places == {"90": 0, "10": 1}
 
 
 def test_a_stream_cut_inside_its_object_gives_names_and_says_why_no_storages():

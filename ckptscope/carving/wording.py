@@ -13,7 +13,8 @@ from ckptscope.facts.carving import Slot
 
 #: What no size can tell, of any file.
 _CAVEAT = (
-    "Names are assumed from the table; the dialect and any prefix before the names are undetermined"
+    "Names that no pickle tells are assumed from the table; their dialect and any prefix before "
+    "them are undetermined"
 )
 #: Settings that a network is introduced by, as families' attributes call them.
 _SHOWN = ("backbone", "dims", "depths", "head_out_channels", "final_channels", "classes")

@@ -356,5 +356,5 @@ def test_nothing_left_is_an_answer() -> None:
 
 def test_names_and_dialect_are_said_to_be_assumed() -> None:
     verdict = run(numbered(network(POSE) + state(POSE, ADAM))).verdict
-    assert "Names are assumed" in verdict
+    assert "are assumed from the table" in verdict
     assert "prefix" in verdict

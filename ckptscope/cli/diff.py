@@ -8,6 +8,7 @@ import typer
 
 from ckptscope.cli.compare import CompareOptions
 from ckptscope.cli.exits import Exit
+from ckptscope.cli.options import MaxSpool, Output
 from ckptscope.cli.rendering import TableFormat, render_blocks
 
 if TYPE_CHECKING:
@@ -74,14 +75,6 @@ _Members = Annotated[
     ),
 ]
 _Tensors = Annotated[bool, typer.Option("--tensors", help="List every pair that differs.")]
-_MaxSpool = Annotated[
-    str | None,
-    typer.Option(
-        "--max-spool",
-        metavar="SIZE",
-        help="Bytes that compressed contents may unpack to (2G, and 50 times the file).",
-    ),
-]
 _Paper = Annotated[
     bool,
     typer.Option("--paper", help="Hold each file against the row of a paper that its name claims."),
@@ -129,9 +122,6 @@ _Lines = Annotated[
     bool, typer.Option("--lines", help="List everything that load_state_dict would print.")
 ]
 _Format = Annotated[TableFormat, typer.Option("--format", "-f", help="How to show the report.")]
-_Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
-]
 
 
 def diff_command(
@@ -144,7 +134,7 @@ def diff_command(
     entry: _Entries = None,
     member: _Members = None,
     tensors: _Tensors = False,
-    max_spool: _MaxSpool = None,
+    max_spool: MaxSpool = None,
     paper: _Paper = False,
     variant: _Variant = None,
     config: _Config = None,
@@ -154,7 +144,7 @@ def diff_command(
     dialect: _Dialect = None,
     lines: _Lines = False,
     output_format: _Format = TableFormat.TEXT,
-    output: _Output = None,
+    output: Output = None,
 ) -> None:
     """Compare files: with each other, with a paper's table, or with a network.
 

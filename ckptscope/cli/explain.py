@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ckptscope.cli.exits import Exit
+from ckptscope.cli.options import Output
 from ckptscope.cli.rendering import TableFormat, render_blocks
 
 if TYPE_CHECKING:
@@ -39,9 +40,6 @@ _Specs = Annotated[
 ]
 _Lines = Annotated[bool, typer.Option("--lines", help="List every line of the error again.")]
 _Format = Annotated[TableFormat, typer.Option("--format", "-f", help="How to show the report.")]
-_Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
-]
 
 
 def explain_command(
@@ -49,7 +47,7 @@ def explain_command(
     spec: _Specs = None,
     lines: _Lines = False,
     output_format: _Format = TableFormat.TEXT,
-    output: _Output = None,
+    output: Output = None,
 ) -> None:
     """Say what a code means, or name the few settings behind a pasted error of load_state_dict.
 

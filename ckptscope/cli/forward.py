@@ -9,6 +9,7 @@ import typer
 
 from ckptscope.cli.exits import Exit
 from ckptscope.cli.inspect import OutputFormat
+from ckptscope.cli.options import Output
 from ckptscope.cli.rendering import TableFormat
 
 if TYPE_CHECKING:
@@ -74,9 +75,6 @@ _Member = Annotated[
     typer.Option("--member", metavar="NAME", help="Which checkpoint, where a wrapper has several."),
 ]
 _Format = Annotated[OutputFormat, typer.Option("--format", "-f", help="How to show the report.")]
-_Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
-]
 
 
 def forward_command(
@@ -95,7 +93,7 @@ def forward_command(
     state_dict: _StateDict = None,
     member: _Member = None,
     output_format: _Format = OutputFormat.TEXT,
-    output: _Output = None,
+    output: Output = None,
 ) -> None:
     """Run the network of a checkpoint: planes, multiply-accumulates and values, layer by layer.
 

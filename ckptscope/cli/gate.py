@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ckptscope.cli.exits import Exit
+from ckptscope.cli.options import MaxSpool, Output
 from ckptscope.errors import ArtifactError, PolicyError, SpecError, UsageError
 from ckptscope.reports.gate_formats import GateFormat
 
@@ -82,21 +83,10 @@ _WriteBaseline = Annotated[
     typer.Option("--write-baseline", metavar="FILE.json", help="Record what fails today as known."),
 ]
 _Format = Annotated[GateFormat, typer.Option("--format", "-f", help="How to show the report.")]
-_Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
-]
 _Reports = Annotated[
     list[str] | None,
     typer.Option(
         "--report", metavar="FORMAT=FILE", help="Write the report there, too; repeatable."
-    ),
-]
-_MaxSpool = Annotated[
-    str | None,
-    typer.Option(
-        "--max-spool",
-        metavar="SIZE",
-        help="Bytes that compressed contents may unpack to (2G, and 50 times the file).",
     ),
 ]
 
@@ -116,9 +106,9 @@ def gate_command(
     baseline: _Baseline = None,
     write_baseline: _WriteBaseline = None,
     output_format: _Format = GateFormat.TEXT,
-    output: _Output = None,
+    output: Output = None,
     report: _Reports = None,
-    max_spool: _MaxSpool = None,
+    max_spool: MaxSpool = None,
 ) -> None:
     """Say whether checkpoints may be published: safe, whole, and what they are said to be.
 

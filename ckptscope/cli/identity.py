@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ckptscope.cli.exits import Exit
+from ckptscope.cli.options import MaxSpool, Output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,20 +72,9 @@ _Format = Annotated[
         help="How to show it: text, or json where -o is given, whose file is the manifest.",
     ),
 ]
-_Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
-]
 _Jobs = Annotated[
     int | None,
     typer.Option("--jobs", min=1, metavar="N", help="Threads (one a core, four at most)."),
-]
-_MaxSpool = Annotated[
-    str | None,
-    typer.Option(
-        "--max-spool",
-        metavar="SIZE",
-        help="Bytes that compressed contents may unpack to (2G, and 50 times the file).",
-    ),
 ]
 
 
@@ -95,9 +85,9 @@ def identity_command(
     tensors: _Tensors = False,
     member: _Member = None,
     output_format: _Format = None,
-    output: _Output = None,
+    output: Output = None,
     jobs: _Jobs = None,
-    max_spool: _MaxSpool = None,
+    max_spool: MaxSpool = None,
 ) -> None:
     """Hash the content of checkpoints: the same in any container, order, prefix or wrapper.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ckptscope.cli.exits import Exit
+from ckptscope.cli.options import MaxSpool, Output
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +32,6 @@ _Files = Annotated[
     ),
 ]
 _Format = Annotated[OutputFormat, typer.Option("--format", "-f", help="How to show the report.")]
-_Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
-]
 _Tensors = Annotated[bool, typer.Option("--tensors", help="List every tensor (JSON always does).")]
 _Depth = Annotated[
     int | None,
@@ -75,20 +73,12 @@ _Specs = Annotated[
     list[Path] | None,
     typer.Option("--spec", metavar="FILE.toml", help="A table of variants; repeatable."),
 ]
-_MaxSpool = Annotated[
-    str | None,
-    typer.Option(
-        "--max-spool",
-        metavar="SIZE",
-        help="Bytes that compressed contents may unpack to (2G, and 50 times the file).",
-    ),
-]
 
 
 def inspect_command(
     files: _Files,
     output_format: _Format = OutputFormat.TEXT,
-    output: _Output = None,
+    output: Output = None,
     tensors: _Tensors = False,
     depth: _Depth = None,
     evidence: _Evidence = False,
@@ -97,7 +87,7 @@ def inspect_command(
     values: _Values = False,
     identity: _Identity = False,
     spec: _Specs = None,
-    max_spool: _MaxSpool = None,
+    max_spool: MaxSpool = None,
     jobs: _Jobs = None,
 ) -> None:
     """Take checkpoints apart: containers, tensors, architecture, training record, findings.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ckptscope.cli.exits import Exit
+from ckptscope.cli.options import Output
 from ckptscope.cli.rendering import TableFormat, render_blocks
 from ckptscope.cli.spec_check import check_command
 
@@ -38,9 +39,6 @@ _Specs = Annotated[
     list[Path] | None,
     typer.Option("--spec", metavar="FILE.toml", help="A table of your own; repeatable."),
 ]
-_Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Write here instead of stdout.")
-]
 
 
 @spec_app.command("list")
@@ -49,7 +47,7 @@ def list_command(
     output_format: Annotated[
         TableFormat, typer.Option("--format", "-f", help="How to show the list.")
     ] = TableFormat.TEXT,
-    output: _Output = None,
+    output: Output = None,
 ) -> None:
     """List the tables: those that come along, and those that --spec names."""
 
@@ -70,7 +68,7 @@ def show_command(
     output_format: Annotated[
         SpecFormat, typer.Option("--format", "-f", help="How to show it; --spec reads toml.")
     ] = SpecFormat.TEXT,
-    output: _Output = None,
+    output: Output = None,
 ) -> None:
     """Show what a table claims, how its numbers are read, and where they are from."""
 

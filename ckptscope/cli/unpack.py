@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ckptscope.cli.exits import Exit
+from ckptscope.cli.options import MaxSpool
 
 if TYPE_CHECKING:
     from ckptscope.errors import ArtifactError
@@ -105,14 +106,6 @@ _Uncertain = Annotated[
 ]
 _Force = Annotated[bool, typer.Option("--force", help="Replace a file that exists.")]
 _Format = Annotated[ReportFormat, typer.Option("--format", "-f", help="How to show the report.")]
-_MaxSpool = Annotated[
-    str | None,
-    typer.Option(
-        "--max-spool",
-        metavar="SIZE",
-        help="Bytes that compressed contents may unpack to (2G, and 50 times the file).",
-    ),
-]
 
 
 def unpack_command(
@@ -133,7 +126,7 @@ def unpack_command(
     uncertain: _Uncertain = False,
     force: _Force = False,
     output_format: _Format = ReportFormat.TEXT,
-    max_spool: _MaxSpool = None,
+    max_spool: MaxSpool = None,
 ) -> None:
     """Rewrite a checkpoint as safetensors, or as a torch zip that weights_only=True accepts.
 

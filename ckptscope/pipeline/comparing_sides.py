@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from ckptscope.differences.renaming import matching_keys
-from ckptscope.errors import ArtifactError, TensorLayoutError, UsageError
+from ckptscope.errors import ArtifactError, UsageError
 from ckptscope.facts.architecture import Architecture
 from ckptscope.facts.comparison import ComparedTensor, Side
 from ckptscope.facts.dtypes import storage_bytes
@@ -25,21 +25,11 @@ from ckptscope.pipeline.opening import Checkpoint, open_checkpoint
 from ckptscope.pipeline.reading import failure_of
 from ckptscope.sources import Stamp, stamp_of
 from ckptscope.tensors import ManifestBuild
-from ckptscope.tensors.canonical import bytes_to_read, canonical_size
+from ckptscope.tensors.allowance import Allowance
 from ckptscope.tensors.hashing import Hasher
 
 #: What is compared unless the user says otherwise: the first of these roles that the file has.
 _ROLES = (Role.NETWORK, Role.EMA, Role.OTHER, Role.OPTIMIZER)
-
-#: Bytes that are gone over, in bytes of all storages: views may repeat them, but not without end.
-_MOST_REPEATS = 8
-#: Bytes that are gone over in any case.
-_ALWAYS = 256 << 20
-#: Bytes that are read, in bytes of all storages: columns of a matrix are read with all that lies
-#: between.
-_MOST_READ = 64
-#: Bytes that are read in any case.
-_ALWAYS_READ = 1 << 30
 
 
 class OpenSide:
@@ -71,7 +61,7 @@ class OpenSide:
         self._path = path
         self._stamp = stamp
         self._hasher: Hasher | None = None
-        self._left = self._left_to_read = 0
+        self._allowance: Allowance | None = None
 
     @property
     def is_open(self) -> bool:
@@ -92,9 +82,7 @@ class OpenSide:
 
     def begin(self) -> None:
         """Begin a comparison with another file: what has been gone over before does not count."""
-        held = sum(storage.size_bytes for storage in self.manifest.storages.values())
-        self._left = max(_MOST_REPEATS * held, _ALWAYS)
-        self._left_to_read = max(_MOST_READ * held, _ALWAYS_READ)
+        self._allowance = Allowance(self.build)
 
     def spend(self, tensor: TensorInfo) -> None:
         """Count the bytes of a tensor before they are gone over.
@@ -103,14 +91,9 @@ class OpenSide:
             TensorLayoutError: The tensors declare many times what the storages hold, or lie in them
                 so that these would be read over and over again.
         """
-        self._left -= canonical_size(tensor)
-        self._left_to_read -= bytes_to_read(self.build, tensor)
-        if self._left < 0 or self._left_to_read < 0:
-            raise TensorLayoutError(
-                f"{tensor.key!r:.200}: the tensors together declare more than {_MOST_REPEATS} "
-                "times the bytes of their storages, or lie in them so that these would be read "
-                f"more than {_MOST_READ} times"
-            )
+        if self._allowance is None:
+            self._allowance = Allowance(self.build)
+        self._allowance.spend(tensor)
 
     def digest(self, tensor: TensorInfo) -> bytes | None:
         """Return the digest of a tensor; None where it cannot be read."""

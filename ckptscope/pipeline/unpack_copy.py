@@ -19,6 +19,7 @@ from ckptscope.facts.tensors import TensorInfo
 from ckptscope.facts.unpacking import FLOATING, TargetKind, Tie, UnpackedTensor
 from ckptscope.pipeline.opening import open_checkpoint
 from ckptscope.tensors import ManifestBuild
+from ckptscope.tensors.allowance import ALWAYS, MOST_REPEATS
 from ckptscope.tensors.canonical import canonical_pieces, canonical_size
 from ckptscope.tensors.hashing import Hasher, digest_pieces
 from ckptscope.tensors.spending import view_span
@@ -36,10 +37,6 @@ from ckptscope.writers.torch_zip import write_torch_zip
 #: Told how many bytes more have been copied.
 Progress = Callable[[int], None] | None
 
-#: Bytes that are written, in bytes of all storages: names may repeat them, but not without end.
-_MOST_REPEATS = 8
-#: Bytes that are written in any case.
-_ALWAYS = 256 << 20
 #: Reserved by the format.
 _HEADER_KEY = "__metadata__"
 
@@ -127,10 +124,10 @@ class Copy:
         self._progress = progress
         self.ties, self._tensors, self.size_bytes = self._lay_out()
         held = sum(one.size_bytes for one in build.manifest.storages.values())
-        if self.size_bytes > max(_MOST_REPEATS * held, _ALWAYS):
+        if self.size_bytes > max(MOST_REPEATS * held, ALWAYS):
             raise TensorLayoutError(
                 f"the tensors declare {self.size_bytes:,} bytes over storages of {held:,}: written "
-                f"out they would be more than {_MOST_REPEATS} times the source"
+                f"out they would be more than {MOST_REPEATS} times the source"
             )
 
     def _lay_out(self) -> tuple[tuple[Tie, ...], list[tuple[str, OutgoingTensor]], int]:

@@ -7,6 +7,7 @@ short words, one of distances, the line that the files form, and a sentence for 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from ckptscope.comparisons.lines import group_same
 from ckptscope.facts.comparison import Comparison, DiffReport, Line
 from ckptscope.reports.blocks import (
     Block,
@@ -85,18 +86,10 @@ def _summary(report: DiffReport) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def _groups(report: DiffReport) -> list[list[int]]:
+def _groups(report: DiffReport) -> list[tuple[int, ...]]:
     """Return files of which all are the same as each other, in groups of two and more."""
-    same = {(one.left, one.right) for one in report.comparisons if one.is_same}
-    groups: list[list[int]] = []
-    for index in range(len(report.sides)):
-        fits = (group for group in groups if all((other, index) in same for other in group))
-        group = next(fits, None)
-        if group is None:
-            groups.append([index])
-        else:
-            group.append(index)
-    return [group for group in groups if len(group) > 1]
+    same = [(one.left, one.right) for one in report.comparisons if one.is_same]
+    return [group for group in group_same(len(report.sides), same) if len(group) > 1]
 
 
 def _files_table(report: DiffReport) -> Table:

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import Final
 
-from ckptscope.errors import ArtifactError, TensorLayoutError
+from ckptscope.errors import ArtifactError
 from ckptscope.facts.identity import Identity, StateDictIdentity, TensorIdentity
 from ckptscope.facts.tensors import StateDict, TensorInfo
 from ckptscope.sources import ByteSource
+from ckptscope.tensors.allowance import Allowance
 from ckptscope.tensors.canonical import (
-    bytes_to_read,
     canonical_pieces,
-    canonical_size,
     lies_canonical,
 )
 from ckptscope.tensors.manifest import ManifestBuild
@@ -28,15 +27,6 @@ _TENSOR: Final = "ckptscope/tensor/1"
 _STATE_DICT: Final = b"ckptscope/state_dict/1\n"
 _TENSORS: Final = b"ckptscope/tensors/1\n"
 _LENGTH: Final = struct.Struct("<Q").pack
-#: Bytes that are hashed, in bytes of all storages: views may repeat them, but not without end.
-_MOST_HASHED: Final = 8
-#: Bytes that are hashed in any case.
-_ALWAYS_HASHED: Final = 256 << 20
-#: Bytes that are read, in bytes of all storages: columns of a large matrix are read with all that
-#: lies between, and a large transposed matrix once for each piece that is gathered.
-_MOST_READ: Final = 64
-#: Bytes that are read in any case.
-_ALWAYS_READ: Final = 1 << 30
 #: Bytes for each thread; to hash fewer takes less time than to start one.
 _LEAST_FOR_THREAD: Final = 8 << 20
 #: Stands for a digest that will be there in a moment.
@@ -68,9 +58,7 @@ class Hasher:
         self._gathering = threading.Lock()
         #: What unpacking has cost is counted for the file, by one thread at a time.
         self._opening = threading.Lock()
-        held = sum(storage.size_bytes for storage in build.manifest.storages.values())
-        self._left_to_hash = max(_MOST_HASHED * held, _ALWAYS_HASHED)
-        self._left_to_read = max(_MOST_READ * held, _ALWAYS_READ)
+        self._allowance = Allowance(build)
 
     def identify(self) -> Identity:
         """Return the identities of all state_dicts of the checkpoint."""
@@ -120,7 +108,7 @@ class Hasher:
             if tensor.storage is None or tensor.parts or _place(tensor) in self._known:
                 continue
             try:
-                total += self._spend(tensor)
+                total += self._allowance.spend(tensor)
             except ArtifactError as error:
                 self._known[_place(tensor)] = error
                 continue
@@ -200,7 +188,7 @@ class Hasher:
         """Hash a tensor with its parts."""
         try:
             if tensor.storage is not None or not tensor.parts:
-                self._spend(tensor)
+                self._allowance.spend(tensor)
                 digest = self._hash(tensor, None)
             else:
                 digest = hashlib.sha256(_head(tensor))
@@ -221,23 +209,6 @@ class Hasher:
                 if self._progress is not None:
                     self._progress(len(piece))
         return digest
-
-    def _spend(self, tensor: TensorInfo) -> int:
-        """Count the bytes of a tensor before they are read, and return how many there are.
-
-        Raises:
-            TensorLayoutError: The tensors declare many times what the storages hold.
-        """
-        size, reads = canonical_size(tensor), bytes_to_read(self._build, tensor)
-        if size > self._left_to_hash or reads > self._left_to_read:
-            raise TensorLayoutError(
-                f"{tensor.key!r:.200}: the tensors together declare more than {_MOST_HASHED} times "
-                f"the bytes of their storages, or lie in them so that these would be read more "
-                f"than {_MOST_READ} times"
-            )
-        self._left_to_hash -= size
-        self._left_to_read -= reads
-        return size
 
 
 def _place(tensor: TensorInfo) -> _Place:

@@ -12,7 +12,6 @@ from builders.zips import Member, torch_zip, zip_bytes
 from ckptscope.differences.renaming import matching_keys
 from ckptscope.errors import UsageError
 from ckptscope.facts.comparison import Comparison, Pairing, Relation, Way
-from ckptscope.pipeline import comparing_sides
 from ckptscope.pipeline.comparing import CompareRequest, compare
 
 EVERYTHING = CompareRequest()
@@ -134,7 +133,7 @@ def test_views_that_repeat_a_storage_without_end_are_not_gone_over(tmp_path):
 
 
 def test_columns_that_drag_the_whole_storage_along_are_not_gone_over(tmp_path, monkeypatch):
-    monkeypatch.setattr(comparing_sides, "_ALWAYS_READ", 0)
+    monkeypatch.setattr("ckptscope.tensors.allowance._ALWAYS_READ", 0)
     columns = {
         f"w{index}": tensor("0", (64,), stride=(80,), offset=index, elements=64 * 80)
         for index in range(80)

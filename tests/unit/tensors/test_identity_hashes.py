@@ -153,7 +153,7 @@ def test_views_that_repeat_their_storage_without_end_are_refused_at_once(tmp_pat
 
 
 def test_many_columns_are_not_read_with_all_that_lies_between_for_ever(tmp_path, monkeypatch):
-    monkeypatch.setattr("ckptscope.tensors.hashing._ALWAYS_READ", 0)
+    monkeypatch.setattr("ckptscope.tensors.allowance._ALWAYS_READ", 0)
     rows, columns = 1 << 6, 1 << 10
     state = {
         f"w{index}": tensor("0", (rows,), stride=(columns,), offset=index, elements=rows * columns)
